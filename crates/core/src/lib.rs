@@ -1,0 +1,29 @@
+//! What Inoculate knows and decides, with nothing that touches the world.
+//!
+//! This crate is pure: no AWS, no async runtime, no clock, no randomness. Side effects are named here as
+//! [`ports`] and live in `inoculate-aws`; control flow lives in the state machine.
+//!
+//! | look in | for |
+//! |---|---|
+//! | [`experiment`] | what a person writes: hypothesis, faults, blast radius, steady state |
+//! | [`read`] | reading it strictly: every mistake, with its line, at once |
+//! | [`run`] | one execution of an experiment: phases, transitions, journal |
+//! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
+//! | [`lease`] | the permission of one run to touch one function |
+//! | [`judge`] | points and tolerances in, verdict and reason out |
+//! | [`plan`] | what a run would touch, for how long, at what cost |
+//! | [`ports`] | the outside world in the words of this crate |
+//! | [`error`] | one error type, one stable code per cause |
+
+pub mod error;
+pub mod experiment;
+pub mod judge;
+pub mod lease;
+pub mod names;
+pub mod plan;
+pub mod ports;
+pub mod read;
+pub mod run;
+pub mod setting;
+pub mod span;
+pub mod undo;

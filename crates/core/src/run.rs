@@ -1,0 +1,495 @@
+//! One execution of an experiment: its phases, the transitions between them, and its journal.
+//!
+//! Every change of a run is one [`Event`]. [`Run::after`] is the only place that says which event may follow in
+//! which phase; storage adds that an event is written exactly once ([`crate::ports::Runs::commit`]).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::judge::Verdict;
+use crate::names::RunId;
+use crate::undo::UndoState;
+
+/// The layout of the records of a run. Readers accept later ones and ignore what they do not know.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Recorded; the baseline window is running.
+    Opened,
+    /// The steady state held in the baseline.
+    Steady,
+    /// Faults are being put in place; some may be there.
+    Injecting,
+    /// Every fault is in place and was read back.
+    Injected,
+    /// Faults are being taken away.
+    RollingBack,
+    /// Nothing of the run is left in any target.
+    RolledBack,
+    /// The verdict is given; the record does not change any more.
+    Closed,
+}
+
+/// How a run stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not over yet.
+    Running,
+    /// Ran as planned, whatever the verdict.
+    Completed,
+    /// Did not start to inject, for a reason that it names.
+    Refused,
+    /// Ended early by a person, an alarm or the kill switch.
+    Aborted,
+    /// A step failed for good.
+    Failed,
+    /// A setting could not be put back: a person is needed.
+    RollbackFailed,
+}
+
+impl Status {
+    /// The name in output, keys and error names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Completed => "completed",
+            Status::Refused => "refused",
+            Status::Aborted => "aborted",
+            Status::Failed => "failed",
+            Status::RollbackFailed => "rollback_failed",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a run ended, as a stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The injection lasted as long as planned.
+    WindowOver,
+    /// A measure left its tolerance.
+    Harm,
+    /// The experiment is not valid.
+    InvalidExperiment,
+    /// A guard of the preflight said no.
+    Preflight,
+    /// The steady state did not hold in the baseline, or could not be measured.
+    NotSteady,
+    /// An alarm of the experiment went to ALARM.
+    Alarm,
+    /// A person or a program asked for it.
+    Operator,
+    /// The kill switch stands.
+    Halted,
+    /// The execution was stopped, timed out or failed outside of its steps.
+    ExecutionEnded,
+    /// A step failed for good.
+    StepFailed,
+}
+
+/// The end of a run: what it makes of the status, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// How the run ends, once everything is rolled back.
+    pub status: Status,
+    /// Why, as a stable name.
+    pub cause: Cause,
+    /// Why, in words.
+    pub detail: String,
+}
+
+/// The record of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The layout of this record.
+    pub schema_version: u32,
+    /// The name of the execution.
+    pub id: RunId,
+    /// The name of the experiment.
+    pub experiment: String,
+    /// The fingerprint of the experiment.
+    pub digest: String,
+    /// The execution, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_arn: Option<String>,
+    /// Where it is.
+    pub phase: Phase,
+    /// The number of the last journal entry; rises by one with every event.
+    pub version: u64,
+    /// How it stands.
+    pub status: Status,
+    /// What was found, once the run is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Why it ended, from the moment the rollback begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// When it was recorded.
+    pub opened_at: Timestamp,
+    /// When every fault was in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected_at: Option<Timestamp>,
+    /// When the rollback began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_at: Option<Timestamp>,
+    /// When nothing was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_at: Option<Timestamp>,
+    /// When the record was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+}
+
+/// What happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run was recorded.
+    Opened {
+        /// The name of the experiment.
+        experiment: String,
+    },
+    /// The baseline was measured and the steady state held.
+    BaselineHeld,
+    /// From here on a fault may be in a target.
+    InjectionBegan,
+    /// A fault was written down, before it is put in place.
+    FaultIntended {
+        /// The number of the undo record.
+        undo: u32,
+        /// What is about to change, in words.
+        what: String,
+    },
+    /// A fault was put in place and read back.
+    FaultApplied {
+        /// The number of the undo record.
+        undo: u32,
+    },
+    /// Every fault is in place.
+    Injected,
+    /// The system was looked at.
+    Observed {
+        /// The number of the round, from 1.
+        round: u32,
+        /// What was seen, in words.
+        seen: String,
+    },
+    /// The rollback began.
+    RollbackBegan {
+        /// Why.
+        ending: Ending,
+    },
+    /// A setting was put back, or found not to need it.
+    UndoSettled {
+        /// The number of the undo record.
+        undo: u32,
+        /// How.
+        #[serde(flatten)]
+        state: UndoState,
+    },
+    /// A setting could not be put back. The rollback goes on trying.
+    RollbackFailed {
+        /// What failed, in words.
+        detail: String,
+    },
+    /// Nothing of the run is left in any target.
+    RolledBack,
+    /// The verdict was given.
+    Closed {
+        /// What was found.
+        verdict: Verdict,
+    },
+}
+
+impl Event {
+    /// The name of the event in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Opened { .. } => "opened",
+            Event::BaselineHeld => "baseline_held",
+            Event::InjectionBegan => "injection_began",
+            Event::FaultIntended { .. } => "fault_intended",
+            Event::FaultApplied { .. } => "fault_applied",
+            Event::Injected => "injected",
+            Event::Observed { .. } => "observed",
+            Event::RollbackBegan { .. } => "rollback_began",
+            Event::UndoSettled { .. } => "undo_settled",
+            Event::RollbackFailed { .. } => "rollback_failed",
+            Event::RolledBack => "rolled_back",
+            Event::Closed { .. } => "closed",
+        }
+    }
+}
+
+/// An entry of the append-only journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Its number, from 1, without gaps: the version of the run after it.
+    pub number: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Names the attempt that wrote it, so that a replay is recognised.
+    pub token: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What is known of a run when it is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The name of the execution.
+    pub id: RunId,
+    /// The name of the experiment.
+    pub experiment: String,
+    /// The fingerprint of the experiment.
+    pub digest: String,
+    /// The execution, when there is one.
+    pub execution_arn: Option<String>,
+}
+
+impl Run {
+    /// The record of a new run, and the first entry of its journal.
+    pub fn open(new: NewRun, token: String, at: Timestamp) -> (Run, JournalEntry) {
+        let event = Event::Opened {
+            experiment: new.experiment.clone(),
+        };
+        let run = Run {
+            schema_version: SCHEMA_VERSION,
+            id: new.id,
+            experiment: new.experiment,
+            digest: new.digest,
+            execution_arn: new.execution_arn,
+            phase: Phase::Opened,
+            version: 1,
+            status: Status::Running,
+            verdict: None,
+            ending: None,
+            opened_at: at,
+            injected_at: None,
+            rollback_at: None,
+            rolled_back_at: None,
+            closed_at: None,
+        };
+        (
+            run,
+            JournalEntry {
+                number: 1,
+                at,
+                token,
+                event,
+            },
+        )
+    }
+
+    /// The record after an event.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`] when the event cannot happen in this phase. Nothing is changed then.
+    pub fn after(&self, event: &Event, at: Timestamp) -> Result<Run> {
+        let mut next = self.clone();
+        next.version += 1;
+        next.phase = match (self.phase, event) {
+            (Phase::Opened, Event::BaselineHeld) => Phase::Steady,
+            (Phase::Steady, Event::InjectionBegan) => Phase::Injecting,
+            (Phase::Injecting, Event::FaultIntended { .. } | Event::FaultApplied { .. }) => Phase::Injecting,
+            (Phase::Injecting, Event::Injected) => {
+                next.injected_at = Some(at);
+                Phase::Injected
+            }
+            (Phase::Injected, Event::Observed { .. }) => Phase::Injected,
+            (Phase::Opened | Phase::Steady | Phase::Injecting | Phase::Injected, Event::RollbackBegan { ending }) => {
+                next.ending = Some(ending.clone());
+                next.rollback_at = Some(at);
+                Phase::RollingBack
+            }
+            (Phase::RollingBack, Event::UndoSettled { .. }) => Phase::RollingBack,
+            (Phase::RollingBack, Event::RollbackFailed { .. }) => {
+                next.status = Status::RollbackFailed;
+                Phase::RollingBack
+            }
+            (Phase::RollingBack, Event::RolledBack) => {
+                next.rolled_back_at = Some(at);
+                next.recover_from_failed_rollback();
+                Phase::RolledBack
+            }
+            (Phase::RolledBack, Event::Closed { verdict }) => {
+                next.closed_at = Some(at);
+                next.verdict = Some(*verdict);
+                next.status = self.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
+                Phase::Closed
+            }
+            (
+                Phase::Opened
+                | Phase::Steady
+                | Phase::Injecting
+                | Phase::Injected
+                | Phase::RollingBack
+                | Phase::RolledBack
+                | Phase::Closed,
+                _,
+            ) => {
+                let message = format!(
+                    "run {} is {:?}, so it cannot record `{}`",
+                    self.id,
+                    self.phase,
+                    event.name()
+                );
+                return Err(Error::new(Code::Conflict, message));
+            }
+        };
+        Ok(next)
+    }
+
+    /// A rollback that failed first and succeeded later does not end as if nothing had been.
+    fn recover_from_failed_rollback(&mut self) {
+        if self.status == Status::RollbackFailed {
+            self.status = Status::Running;
+            if let Some(ending) = &mut self.ending {
+                ending.status = Status::Failed;
+                ending.detail = format!("{}; the rollback failed at first and succeeded later", ending.detail);
+            }
+        }
+    }
+
+    /// Whether a fault of this run may be in a target.
+    pub fn may_have_faults(&self) -> bool {
+        matches!(self.phase, Phase::Injecting | Phase::Injected | Phase::RollingBack)
+    }
+
+    /// Whether faults may still be added: false from the moment the rollback begins.
+    pub fn may_inject(&self) -> bool {
+        matches!(self.phase, Phase::Steady | Phase::Injecting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn opened() -> Run {
+        let new = NewRun {
+            id: "r".parse().unwrap(),
+            experiment: "e".into(),
+            digest: "d".into(),
+            execution_arn: None,
+        };
+        Run::open(new, "t".into(), Timestamp::UNIX_EPOCH).0
+    }
+
+    fn ending() -> Ending {
+        Ending {
+            status: Status::Completed,
+            cause: Cause::WindowOver,
+            detail: String::new(),
+        }
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Opened { experiment: "e".into() }),
+            Just(Event::BaselineHeld),
+            Just(Event::InjectionBegan),
+            Just(Event::FaultIntended {
+                undo: 0,
+                what: String::new()
+            }),
+            Just(Event::FaultApplied { undo: 0 }),
+            Just(Event::Injected),
+            Just(Event::Observed {
+                round: 1,
+                seen: String::new()
+            }),
+            Just(Event::RollbackBegan { ending: ending() }),
+            Just(Event::UndoSettled {
+                undo: 0,
+                state: UndoState::Restored
+            }),
+            Just(Event::RollbackFailed { detail: String::new() }),
+            Just(Event::RolledBack),
+            Just(Event::Closed {
+                verdict: Verdict::Upheld
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_only_moves_forward_and_every_event_counts(events in proptest::collection::vec(any_event(), 0..60)) {
+            let mut run = opened();
+            let mut accepted = 1;
+            for event in events {
+                let Ok(next) = run.after(&event, Timestamp::UNIX_EPOCH) else { continue };
+                accepted += 1;
+                prop_assert!(next.phase >= run.phase);
+                prop_assert_eq!(next.version, accepted);
+                prop_assert_eq!(next.phase == Phase::Closed, next.closed_at.is_some());
+                prop_assert!(next.phase < Phase::RollingBack || next.ending.is_some());
+                prop_assert!(!(next.may_inject() && next.ending.is_some()), "injection after the rollback began");
+                run = next;
+            }
+            if run.phase == Phase::Closed {
+                prop_assert!(run.status != Status::Running && run.verdict.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_reason_to_end_stays() {
+        let first = opened()
+            .after(&Event::RollbackBegan { ending: ending() }, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        let second = Ending {
+            status: Status::Aborted,
+            cause: Cause::Operator,
+            detail: "late".into(),
+        };
+        let error = first
+            .after(&Event::RollbackBegan { ending: second }, Timestamp::UNIX_EPOCH)
+            .unwrap_err();
+        assert_eq!(error.code, Code::Conflict);
+    }
+
+    #[test]
+    fn a_rollback_that_failed_first_is_not_completed() {
+        let mut run = opened();
+        for event in [
+            Event::RollbackBegan { ending: ending() },
+            Event::RollbackFailed {
+                detail: "denied".into(),
+            },
+            Event::RolledBack,
+            Event::Closed {
+                verdict: Verdict::Inconclusive,
+            },
+        ] {
+            run = run.after(&event, Timestamp::UNIX_EPOCH).unwrap();
+        }
+        assert_eq!(run.status, Status::Failed);
+    }
+
+    #[test]
+    fn events_survive_storage_and_their_name_is_the_stored_one() {
+        let event = Event::UndoSettled {
+            undo: 2,
+            state: UndoState::Restored,
+        };
+        let value = serde_json::to_value(&event).unwrap();
+        assert_eq!(value["event"], event.name());
+        assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+    }
+}

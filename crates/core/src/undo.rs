@@ -1,0 +1,129 @@
+//! What to put back, and the rule by which it is put back.
+//!
+//! The record is written before the setting is touched. Restoring compares first: only a setting that still has the
+//! value which the run set is put back, so that a deploy in between is never overwritten.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::FunctionName;
+use crate::setting::{Setting, SettingValue};
+
+/// One setting that a run changes, with the value to put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoRecord {
+    /// The number of the record in its run, from 0; the index of the fault in the experiment.
+    pub number: u32,
+    /// The function.
+    pub function: FunctionName,
+    /// The setting.
+    pub setting: Setting,
+    /// The value before the run.
+    pub before: SettingValue,
+    /// The value that the run sets.
+    pub set: SettingValue,
+    /// How far it is.
+    pub state: UndoState,
+    /// When the record was last changed.
+    pub at: Timestamp,
+}
+
+/// How far an undo record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum UndoState {
+    /// Written down; the setting may or may not have been changed.
+    Intended,
+    /// The setting was changed, and was read back.
+    Applied,
+    /// The value from before is back, and was read back.
+    Restored,
+    /// The setting was never changed.
+    NotApplied,
+    /// Somebody else changed the setting in the meantime; it was left as they set it.
+    Foreign {
+        /// The value that was found.
+        found: SettingValue,
+    },
+}
+
+impl UndoState {
+    /// Whether nothing is left to do.
+    pub fn is_settled(self) -> bool {
+        match self {
+            UndoState::Intended | UndoState::Applied => false,
+            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } => true,
+        }
+    }
+}
+
+/// What rollback does next with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoAction {
+    /// Set the value from before.
+    Restore,
+    /// Record this state; nothing is to be changed.
+    Settle(UndoState),
+    /// Nothing: it is settled already.
+    Nothing,
+}
+
+impl UndoRecord {
+    /// Decides what to do from what is set now. Pure, and idempotent: the action after its own effect is to settle.
+    pub fn action(&self, found: SettingValue) -> UndoAction {
+        match self.state {
+            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } => UndoAction::Nothing,
+            UndoState::Intended | UndoState::Applied if found == self.set => UndoAction::Restore,
+            UndoState::Intended if found == self.before => UndoAction::Settle(UndoState::NotApplied),
+            UndoState::Applied if found == self.before => UndoAction::Settle(UndoState::Restored),
+            UndoState::Intended | UndoState::Applied => UndoAction::Settle(UndoState::Foreign { found }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(before: u32, set: u32, state: UndoState) -> UndoRecord {
+        UndoRecord {
+            number: 0,
+            function: "payments".parse().unwrap(),
+            setting: Setting::Timeout,
+            before: SettingValue::Seconds(before),
+            set: SettingValue::Seconds(set),
+            state,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn unsettled() -> impl Strategy<Value = UndoState> {
+        prop_oneof![Just(UndoState::Intended), Just(UndoState::Applied)]
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_value_that_the_run_set_is_ever_overwritten(before in 1u32..9, set in 1u32..9, found in 1u32..9, state in unsettled()) {
+            prop_assume!(before != set);
+            let action = record(before, set, state).action(SettingValue::Seconds(found));
+            prop_assert_eq!(action == UndoAction::Restore, found == set);
+        }
+
+        #[test]
+        fn after_restoring_it_settles(before in 1u32..9, set in 1u32..9, state in unsettled()) {
+            prop_assume!(before != set);
+            let record = record(before, set, state);
+            let UndoAction::Settle(state) = record.action(record.before) else { panic!("not settled") };
+            prop_assert!(state.is_settled());
+            prop_assert_eq!(UndoRecord { state, ..record.clone() }.action(record.set), UndoAction::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_foreign_change_is_reported_with_what_was_found() {
+        let found = SettingValue::Seconds(7);
+        let action = record(3, 1, UndoState::Applied).action(found);
+        assert_eq!(action, UndoAction::Settle(UndoState::Foreign { found }));
+    }
+}
