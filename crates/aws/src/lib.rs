@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The ports of `inoculate-core` on AWS.
+//!
+//! [`connect`] is where everything starts: it loads the configuration once and hands out the
+//! [`Ports`](inoculate_core::ports::Ports). One file per concern:
+//!
+//! | look in | for |
+//! |---|---|
+//! | [`connect`] | start-up of the five functions and of the command: configuration, timeouts, names |
+//! | `keys` | every key, index and attribute name of the table, and nothing else knows one |
+//! | `table` | items in and out of DynamoDB |
+//! | `runs`, `leases`, `library` | the records of runs, the leases, saved experiments and the kill switch |
+//! | `targets` | Lambda functions and their settings |
+//! | `metrics`, `alarms`, `notices` | CloudWatch and SNS |
+//! | `executions`, [`functions`] | the state machine, and calling one of our own functions |
+//! | [`clock`] | the only place that reads the time |
+//! | `error` | from any error of the SDK to one of ours |
+//!
+//! Nothing here waits for the world to change: an adapter says how it is (`updating`, `TargetBusy`), and the state
+//! machine decides when to look again.
+
+mod alarms;
+pub mod clock;
+pub mod connect;
+mod error;
+mod executions;
+pub mod functions;
+mod keys;
+mod leases;
+mod library;
+mod metrics;
+mod notices;
+mod query;
+mod runs;
+mod table;
+mod targets;
+#[cfg(test)]
+mod testing;
+
+pub use connect::{Aws, Names, Stack, ports};

@@ -129,7 +129,8 @@ pub enum Fault {
     EventSourceDisabled {
         /// The function that gets no more events.
         function: FunctionName,
-        /// The ARN of the queue, stream or topic that feeds the function.
+        /// The ARN of the queue, stream or topic that feeds the function, like
+        /// `arn:aws:sqs:eu-west-1:123456789012:orders`.
         #[schemars(regex(pattern = r"^arn:[A-Za-z0-9:/._*-]{8,500}$"))]
         source: String,
     },
@@ -194,6 +195,7 @@ pub struct Measure {
     pub metric: Option<Metric>,
     /// Several CloudWatch metrics by id, for `expression`. An id starts with a lower-case letter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 20))]
     pub metrics: BTreeMap<String, Metric>,
     /// CloudWatch metric maths over the ids of `metrics`, like `100 * failed / placed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,7 +231,7 @@ pub struct Metric {
     pub name: String,
     /// The dimensions, all of them, as CloudWatch matches them exactly.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 30))]
+    #[schemars(extend("maxProperties" = 30))]
     pub dimensions: BTreeMap<String, String>,
     /// The statistic: `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, a percentile like `p99`, a trimmed mean
     /// like `tm90`, or a range like `PR(:300)`.
@@ -286,8 +288,8 @@ impl Experiment {
         Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The JSON Schema of the format, generated from these types.
+    /// The JSON Schema of the format, generated from these types. `docs/experiment.schema.json` is a copy of it.
     pub fn json_schema() -> serde_json::Value {
-        schemars::schema_for!(Experiment).to_value()
+        crate::schema::of_experiments()
     }
 }

@@ -69,7 +69,7 @@ impl Window {
 
     /// How many whole periods fit between the two ends.
     pub fn periods(self, period: Span) -> u32 {
-        let secs = self.until.as_second() - self.from.as_second();
+        let secs = self.until.duration_since(self.from).as_secs();
         u32::try_from(secs / i64::from(period.secs())).unwrap_or(0)
     }
 
@@ -252,19 +252,17 @@ fn sentence(finding: &Finding, min_points: u32) -> String {
     let number = |value: Option<f64>| value.map_or("?".to_owned(), rounded);
     let median = number(finding.median);
     let tolerance = match (finding.limits.low, finding.limits.high) {
-        (Some(low), Some(high)) => format!("{} to {}{unit}", rounded(low), rounded(high)),
-        (Some(low), None) => format!("at least {}{unit}", rounded(low)),
-        (None, Some(high)) => format!("at most {}{unit}", rounded(high)),
+        (Some(low), Some(high)) => format!("the tolerance of {} to {}{unit}", rounded(low), rounded(high)),
+        (Some(low), None) => format!("the tolerance of at least {}{unit}", rounded(low)),
+        (None, Some(high)) => format!("the tolerance of at most {}{unit}", rounded(high)),
         (None, None) => "its tolerance".to_owned(),
     };
     match finding.reason {
         Reason::Within => format!("all {points} points are within {tolerance} (median {median}{unit})"),
-        Reason::Beyond => format!("{outside} of {points} points are not within {tolerance} (median {median}{unit})"),
-        Reason::Mixed => {
-            format!(
-                "{outside} of {points} points are not within {tolerance}, too few to call it a deviation (median {median}{unit})"
-            )
-        }
+        Reason::Beyond => format!("{outside} of {points} points are outside {tolerance} (median {median}{unit})"),
+        Reason::Mixed => format!(
+            "{outside} of {points} points are outside {tolerance}, too few to call it a deviation (median {median}{unit})"
+        ),
         Reason::NoData => format!("no data arrived, {expected_points} points were expected"),
         Reason::TooFewPoints => format!("{points} points arrived, {min_points} are needed"),
         Reason::Gaps => format!("only {points} of {expected_points} points arrived"),
@@ -274,7 +272,7 @@ fn sentence(finding: &Finding, min_points: u32) -> String {
     }
 }
 
-/// A number for people: four significant digits at most.
+/// A number for people: about four significant digits, at most six decimals, and whole numbers in full.
 pub fn rounded(value: f64) -> String {
     let digits = if value == 0.0 {
         0
@@ -282,9 +280,9 @@ pub fn rounded(value: f64) -> String {
         (3 - value.abs().log10().floor() as i32).clamp(0, 6)
     };
     let text = format!("{value:.*}", usize::try_from(digits).unwrap_or(0));
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }

@@ -12,6 +12,7 @@
 //! | [`lease`] | the permission of one run to touch one function |
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
+//! | [`preflight`] | what keeps a run from starting |
 //! | [`ports`] | the outside world in the words of this crate |
 //! | [`error`] | one error type, one stable code per cause |
 
@@ -22,8 +23,10 @@ pub mod lease;
 pub mod names;
 pub mod plan;
 pub mod ports;
+pub mod preflight;
 pub mod read;
 pub mod run;
+mod schema;
 pub mod setting;
 pub mod span;
 pub mod undo;

@@ -71,7 +71,7 @@ macro_rules! name {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "description": concat!("Must be ", $what) })
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $what })
             }
         }
     };

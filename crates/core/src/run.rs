@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
 use crate::judge::Verdict;
-use crate::names::RunId;
+use crate::names::{FunctionName, RunId};
 use crate::undo::UndoState;
 
 /// The layout of the records of a run. Readers accept later ones and ignore what they do not know.
@@ -111,6 +111,15 @@ pub struct Ending {
     pub detail: String,
 }
 
+/// A function that a run may touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetFunction {
+    /// Its name.
+    pub name: FunctionName,
+    /// Its ARN, without version or alias: the key of its lease.
+    pub arn: String,
+}
+
 /// The record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -125,10 +134,16 @@ pub struct Run {
     /// The execution, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_arn: Option<String>,
+    /// The functions that it may touch.
+    #[serde(default)]
+    pub functions: Vec<TargetFunction>,
     /// Where it is.
     pub phase: Phase,
     /// The number of the last journal entry; rises by one with every event.
     pub version: u64,
+    /// How often the system was looked at while the faults were there.
+    #[serde(default)]
+    pub rounds: u32,
     /// How it stands.
     pub status: Status,
     /// What was found, once the run is closed.
@@ -207,8 +222,10 @@ pub enum Event {
     },
     /// Nothing of the run is left in any target.
     RolledBack,
-    /// The verdict was given.
+    /// The record was closed.
     Closed {
+        /// How the run ended.
+        status: Status,
         /// What was found.
         verdict: Verdict,
     },
@@ -259,6 +276,8 @@ pub struct NewRun {
     pub digest: String,
     /// The execution, when there is one.
     pub execution_arn: Option<String>,
+    /// The functions that it may touch.
+    pub functions: Vec<TargetFunction>,
 }
 
 impl Run {
@@ -273,8 +292,10 @@ impl Run {
             experiment: new.experiment,
             digest: new.digest,
             execution_arn: new.execution_arn,
+            functions: new.functions,
             phase: Phase::Opened,
             version: 1,
+            rounds: 0,
             status: Status::Running,
             verdict: None,
             ending: None,
@@ -310,7 +331,10 @@ impl Run {
                 next.injected_at = Some(at);
                 Phase::Injected
             }
-            (Phase::Injected, Event::Observed { .. }) => Phase::Injected,
+            (Phase::Injected, Event::Observed { round, .. }) => {
+                next.rounds = *round;
+                Phase::Injected
+            }
             (Phase::Opened | Phase::Steady | Phase::Injecting | Phase::Injected, Event::RollbackBegan { ending }) => {
                 next.ending = Some(ending.clone());
                 next.rollback_at = Some(at);
@@ -326,10 +350,10 @@ impl Run {
                 next.recover_from_failed_rollback();
                 Phase::RolledBack
             }
-            (Phase::RolledBack, Event::Closed { verdict }) => {
+            (Phase::RolledBack, Event::Closed { status, verdict }) => {
                 next.closed_at = Some(at);
                 next.verdict = Some(*verdict);
-                next.status = self.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
+                next.status = *status;
                 Phase::Closed
             }
             (
@@ -387,6 +411,7 @@ mod tests {
             experiment: "e".into(),
             digest: "d".into(),
             execution_arn: None,
+            functions: vec![],
         };
         Run::open(new, "t".into(), Timestamp::UNIX_EPOCH).0
     }
@@ -422,6 +447,7 @@ mod tests {
             Just(Event::RollbackFailed { detail: String::new() }),
             Just(Event::RolledBack),
             Just(Event::Closed {
+                status: Status::Completed,
                 verdict: Verdict::Upheld
             }),
         ]
@@ -473,13 +499,10 @@ mod tests {
                 detail: "denied".into(),
             },
             Event::RolledBack,
-            Event::Closed {
-                verdict: Verdict::Inconclusive,
-            },
         ] {
             run = run.after(&event, Timestamp::UNIX_EPOCH).unwrap();
         }
-        assert_eq!(run.status, Status::Failed);
+        assert_eq!(run.ending.unwrap().status, Status::Failed);
     }
 
     #[test]

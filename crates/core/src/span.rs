@@ -106,7 +106,7 @@ impl JsonSchema for Span {
         json_schema!({
             "type": "string",
             "pattern": SPAN_PATTERN,
-            "description": "A length of time: a whole number from 1 and a unit, like 30s, 5m or 2h",
+            "description": "a length of time: a whole number from 1 and a unit, like 30s, 5m or 2h",
         })
     }
 }

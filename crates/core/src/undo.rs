@@ -45,6 +45,8 @@ pub enum UndoState {
         /// The value that was found.
         found: SettingValue,
     },
+    /// The function, or the event source mapping, does not exist any more.
+    Gone,
 }
 
 impl UndoState {
@@ -52,7 +54,7 @@ impl UndoState {
     pub fn is_settled(self) -> bool {
         match self {
             UndoState::Intended | UndoState::Applied => false,
-            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } => true,
+            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => true,
         }
     }
 }
@@ -72,11 +74,36 @@ impl UndoRecord {
     /// Decides what to do from what is set now. Pure, and idempotent: the action after its own effect is to settle.
     pub fn action(&self, found: SettingValue) -> UndoAction {
         match self.state {
-            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } => UndoAction::Nothing,
+            UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => {
+                UndoAction::Nothing
+            }
             UndoState::Intended | UndoState::Applied if found == self.set => UndoAction::Restore,
             UndoState::Intended if found == self.before => UndoAction::Settle(UndoState::NotApplied),
             UndoState::Applied if found == self.before => UndoAction::Settle(UndoState::Restored),
             UndoState::Intended | UndoState::Applied => UndoAction::Settle(UndoState::Foreign { found }),
+        }
+    }
+}
+
+impl UndoRecord {
+    /// The command that puts the value from before back, for a person to type when Inoculate could not.
+    pub fn by_hand(&self) -> String {
+        let function = &self.function;
+        match (&self.setting, self.before) {
+            (Setting::ReservedConcurrency, SettingValue::Executions(count)) => format!(
+                "aws lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {count}"
+            ),
+            (Setting::Timeout, SettingValue::Seconds(secs)) => {
+                format!("aws lambda update-function-configuration --function-name {function} --timeout {secs}")
+            }
+            (Setting::Memory, SettingValue::Megabytes(megabytes)) => {
+                format!("aws lambda update-function-configuration --function-name {function} --memory-size {megabytes}")
+            }
+            (Setting::EventSource { source }, _) => format!(
+                "aws lambda update-event-source-mapping --enabled --uuid $(aws lambda list-event-source-mappings \
+                 --function-name {function} --event-source-arn {source} --query EventSourceMappings[0].UUID --output text)"
+            ),
+            _ => format!("aws lambda delete-function-concurrency --function-name {function}"),
         }
     }
 }

@@ -1,1 +1,122 @@
-//! Placeholder.
+//! The first step: is the experiment sound, may it run, and is the system steady?
+//!
+//! `open` records the run and takes the leases of its functions; `measure` looks at the baseline once its window is
+//! over. Neither touches a target.
+
+mod open;
+
+use inoculate_core::error::Result;
+use inoculate_core::judge::{Verdict, Window, overall};
+use inoculate_core::names::RunId;
+use inoculate_core::ports::{Measured, RunResult};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Status};
+use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_step::record::With;
+use inoculate_step::{Next, Step, ending};
+use serde::{Deserialize, Serialize};
+
+/// What the state machine asks of this step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Input {
+    /// Validate, check the guards, record the run, take the leases.
+    Open {
+        /// The name of the execution.
+        run_id: RunId,
+        /// The ARN of the execution.
+        #[serde(default)]
+        execution_arn: Option<String>,
+        /// An experiment, or the name of a saved one. Validated here, strictly.
+        #[serde(default)]
+        experiment: serde_json::Value,
+    },
+    /// Measure the baseline.
+    Measure {
+        /// The run.
+        run_id: RunId,
+    },
+}
+
+/// What the state machine does with the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The run.
+    pub run_id: RunId,
+    /// What comes next.
+    pub next: Next,
+    /// Why the run ends, when it does.
+    pub ending: Option<Ending>,
+    /// How long the baseline window is, with the delay of the metrics.
+    pub baseline_secs: u32,
+    /// How long a round is.
+    pub round_secs: u32,
+    /// What was seen, for the console.
+    pub seen: String,
+}
+
+/// Does what the input asks. Idempotent: a retry finds the record and goes on from there.
+///
+/// # Errors
+/// What the table, Lambda or CloudWatch answer. A "no" is an output, not an error.
+pub async fn handle(step: Step, input: Input) -> Result<Output> {
+    match input {
+        Input::Open {
+            run_id,
+            execution_arn,
+            experiment,
+        } => open::open(&step, run_id, execution_arn, experiment).await,
+        Input::Measure { run_id } => measure(&step, run_id).await,
+    }
+}
+
+async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
+    let run = step.run(&run_id).await?;
+    let experiment = step.experiment(&run_id).await?;
+    let answer = |next, ending, seen| Output {
+        run_id: run_id.clone(),
+        next,
+        ending,
+        baseline_secs: 0,
+        round_secs: experiment.windows.round.secs(),
+        seen,
+    };
+    match run.phase {
+        Phase::Opened => {}
+        Phase::Steady => return Ok(answer(Next::Inject, None, "the steady state holds".to_owned())),
+        _ => return Ok(answer(Next::Rollback, run.ending, "the run is ending".to_owned())),
+    }
+    let window = Window {
+        from: run.opened_at,
+        until: step.measurable_until(&experiment),
+    };
+    let measured = step.measure(&experiment, window, Scope::All, Reference::Itself).await?;
+    let seen = in_words(&measured.findings);
+    if overall(&measured.findings) == Verdict::Upheld {
+        let with = With {
+            undo: vec![],
+            result: Some(RunResult::Baseline(measured)),
+        };
+        step.add(&run, Event::BaselineHeld, with).await?;
+        return Ok(answer(Next::Inject, None, seen));
+    }
+    refuse_unsteady(step, &run, measured).await?;
+    let run = step.run(&run_id).await?;
+    Ok(answer(Next::Rollback, run.ending, seen))
+}
+
+/// Records what was seen together with the refusal, so that a person can see why.
+async fn refuse_unsteady(step: &Step, run: &inoculate_core::run::Run, measured: Measured) -> Result<()> {
+    let detail = format!(
+        "the steady state does not hold before the injection: {}",
+        not_upheld(&measured.findings)
+    );
+    let Some(ending) = ending(Status::Refused, Cause::NotSteady, detail) else {
+        return Ok(());
+    };
+    let with = With {
+        undo: vec![],
+        result: Some(RunResult::Baseline(measured)),
+    };
+    step.add(run, Event::RollbackBegan { ending }, with).await?;
+    Ok(())
+}

@@ -1,1 +1,169 @@
-//! Placeholder.
+//! The last step: the verdict, whether the steady state came back, and the news of it.
+
+use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::experiment::Experiment;
+use inoculate_core::judge::{Verdict, Window, overall};
+use inoculate_core::names::RunId;
+use inoculate_core::ports::{Evaluation, Measured, RunResult};
+use inoculate_core::run::{Event, Phase, Run, Status};
+use inoculate_core::undo::{UndoRecord, UndoState};
+use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_step::record::With;
+use inoculate_step::{RunInput, Step};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The output of the whole execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The run.
+    pub run_id: RunId,
+    /// How it ended.
+    pub status: Status,
+    /// What was found.
+    pub verdict: Verdict,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// Gives the verdict and closes the record. Idempotent: a closed run keeps its verdict.
+///
+/// # Errors
+/// [`Code::Conflict`] when the run is not rolled back yet, or what the table or CloudWatch answer.
+pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
+    let run = step.run(&input.run_id).await?;
+    match run.phase {
+        Phase::RolledBack => {}
+        Phase::Closed => return closed(&step, &run).await,
+        _ => {
+            return Err(Error::new(
+                Code::Conflict,
+                format!("run {} is not rolled back yet", run.id),
+            ));
+        }
+    }
+    let evaluation = match (run.injected_at, run.rollback_at, run.rolled_back_at) {
+        (Some(injected), Some(ended), Some(gone)) => evaluate(&step, &run, injected, ended, gone).await?,
+        _ => not_injected(&step, &run),
+    };
+    let verdict = evaluation.verdict;
+    let because = evaluation.because.clone();
+    let with = With {
+        undo: vec![],
+        result: Some(RunResult::Verdict(evaluation)),
+    };
+    let status = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
+    let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
+    tell(&step, &run, verdict, &because).await;
+    Ok(Output {
+        run_id: run.id,
+        status: run.status,
+        verdict,
+        because,
+    })
+}
+
+async fn closed(step: &Step, run: &Run) -> Result<Output> {
+    let evaluation = step.ports.runs.results(&run.id).await?.evaluation;
+    let because = evaluation.map(|evaluation| evaluation.because).unwrap_or_default();
+    let verdict = run.verdict.unwrap_or(Verdict::Inconclusive);
+    Ok(Output {
+        run_id: run.id.clone(),
+        status: run.status,
+        verdict,
+        because,
+    })
+}
+
+fn not_injected(step: &Step, run: &Run) -> Evaluation {
+    let why = run
+        .ending
+        .as_ref()
+        .map(|ending| ending.detail.as_str())
+        .unwrap_or_default();
+    Evaluation {
+        at: step.ports.clock.now(),
+        verdict: Verdict::Inconclusive,
+        because: format!("nothing was injected: {why}"),
+        during: None,
+        recovery: None,
+        recovered: None,
+    }
+}
+
+async fn evaluate(
+    step: &Step,
+    run: &Run,
+    injected: Timestamp,
+    ended: Timestamp,
+    gone: Timestamp,
+) -> Result<Evaluation> {
+    let experiment = step.experiment(&run.id).await?;
+    let baseline = step.ports.runs.results(&run.id).await?.baseline;
+    let baseline = baseline.ok_or_else(|| Error::internal(format!("run {} has no baseline", run.id)))?;
+    let during = Window {
+        from: injected,
+        until: ended,
+    };
+    let during = step
+        .measure(&experiment, during, Scope::All, Reference::Baseline(&baseline))
+        .await?;
+    let recovery = recovery(step, &experiment, gone, &baseline).await?;
+    let records = step.ports.runs.undo_records(&run.id).await?;
+    let (verdict, because) = verdict(&during, &records);
+    Ok(Evaluation {
+        at: step.ports.clock.now(),
+        verdict,
+        because,
+        recovered: Some(overall(&recovery.findings)),
+        during: Some(during),
+        recovery: Some(recovery),
+    })
+}
+
+async fn recovery(step: &Step, experiment: &Experiment, gone: Timestamp, baseline: &Measured) -> Result<Measured> {
+    let window = Window {
+        from: gone,
+        until: step.measurable_until(experiment),
+    };
+    step.measure(experiment, window, Scope::Last, Reference::Baseline(baseline))
+        .await
+}
+
+/// As good as the worst measure; but when somebody else changed what the run had set, nobody can say what the
+/// measures show.
+fn verdict(during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
+    let foreign = records
+        .iter()
+        .find(|record| matches!(record.state, UndoState::Foreign { .. } | UndoState::Gone));
+    if let Some(record) = foreign {
+        let because = format!(
+            "somebody else changed the {} of {} while the fault was there, so the measures cannot be trusted",
+            record.setting, record.function
+        );
+        return (Verdict::Inconclusive, because);
+    }
+    let verdict = overall(&during.findings);
+    let because = if verdict == Verdict::Upheld {
+        in_words(&during.findings)
+    } else {
+        not_upheld(&during.findings)
+    };
+    (verdict, because)
+}
+
+/// Tells whoever listens. Nothing depends on it.
+async fn tell(step: &Step, run: &Run, verdict: Verdict, because: &str) {
+    let subject = format!("Inoculate: {} {} {verdict}", run.experiment, run.status);
+    let body = serde_json::json!({
+        "run_id": run.id,
+        "experiment": run.experiment,
+        "status": run.status,
+        "verdict": verdict,
+        "because": because,
+        "ending": run.ending,
+    });
+    if let Err(error) = step.ports.notices.publish(&subject, &format!("{body:#}")).await {
+        tracing::warn!(run_id = %run.id, %error, "nobody could be told");
+    }
+}

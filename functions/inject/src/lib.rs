@@ -1,1 +1,246 @@
-//! Placeholder.
+//! The second step: put the faults in place.
+//!
+//! For each fault: write down what to put back, change the setting, read it back. The undo record and the check that
+//! the run may still inject are one transaction, so nothing is changed after a rollback began; and because a rollback
+//! can begin while AWS carries out a change, every change is followed by another look at the run.
+
+use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::experiment::Experiment;
+use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::names::RunId;
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_core::setting::{Reading, Setting};
+use inoculate_core::undo::{UndoRecord, UndoState};
+use inoculate_step::record::With;
+use inoculate_step::restore::Restored;
+use inoculate_step::{Next, RunInput, Step, ending};
+use serde::{Deserialize, Serialize};
+
+/// What the state machine does with the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The run.
+    pub run_id: RunId,
+    /// What comes next.
+    pub next: Next,
+    /// Why the run ends, when it does.
+    pub ending: Option<Ending>,
+}
+
+/// How far one fault is.
+enum Placed {
+    InPlace,
+    /// AWS is still carrying out the change.
+    Pending,
+    /// The run cannot go on.
+    Not(Ending),
+}
+
+/// Puts the faults in place, as far as AWS lets it. Idempotent: run again, it goes on where it was.
+///
+/// # Errors
+/// What the table or Lambda answer.
+pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
+    let run_id = input.run_id;
+    let run = step.run(&run_id).await?;
+    let answer = |next, ending| {
+        Ok(Output {
+            run_id: run_id.clone(),
+            next,
+            ending,
+        })
+    };
+    match run.phase {
+        Phase::Steady | Phase::Injecting => {}
+        Phase::Injected => return answer(Next::Observe, None),
+        _ => return answer(Next::Rollback, run.ending),
+    }
+    if let Some(halt) = step.ports.library.halt().await? {
+        return answer(
+            Next::Rollback,
+            ending(Status::Aborted, Cause::Halted, format!("halted: {}", halt.reason)),
+        );
+    }
+    let experiment = step.experiment(&run_id).await?;
+    match place_all(&step, run, &experiment).await? {
+        Placed::InPlace => answer(Next::Observe, None),
+        Placed::Pending => answer(Next::Settle, None),
+        Placed::Not(ending) => answer(Next::Rollback, Some(ending)),
+    }
+}
+
+async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result<Placed> {
+    turn_leases(step, &run, experiment).await?;
+    if run.phase == Phase::Steady {
+        run = step.add(&run, Event::InjectionBegan, With::default()).await?;
+    }
+    let records = step.ports.runs.undo_records(&run.id).await?;
+    let mut pending = false;
+    for (index, fault) in experiment.faults.iter().enumerate() {
+        let number = u32::try_from(index).map_err(|_| Error::internal("too many faults"))?;
+        let record = match records.iter().find(|record| record.number == number) {
+            Some(record) => record.clone(),
+            None => match intend(step, &mut run, number, fault).await? {
+                Ok(record) => record,
+                Err(Placed::Pending) => {
+                    pending = true;
+                    continue;
+                }
+                Err(not) => return Ok(not),
+            },
+        };
+        match place(step, &mut run, record).await? {
+            Placed::InPlace => {}
+            Placed::Pending => pending = true,
+            not @ Placed::Not(_) => return Ok(not),
+        }
+    }
+    if pending {
+        return Ok(Placed::Pending);
+    }
+    step.add(&run, Event::Injected, With::default()).await?;
+    Ok(Placed::InPlace)
+}
+
+/// Turns the leases of the run to the role `fault`. A lease that was lost in the meantime ends the injection here.
+async fn turn_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result<()> {
+    let lasts = i64::from(experiment.blast_radius.longest.secs() + experiment.windows.round.secs() + 120) * 1000;
+    for function in &run.functions {
+        let found = step.ports.leases.read(&function.arn).await?;
+        let lost = || {
+            Error::new(
+                Code::LeaseHeld,
+                format!("run {} lost its lease on {}", run.id, function.name),
+            )
+        };
+        let lease = found
+            .filter(|lease| lease.run_id == run.id && lease.role != LeaseRole::Released)
+            .ok_or_else(lost)?;
+        let expires_at_ms = step.ports.clock.now().as_millisecond() + lasts;
+        step.ports
+            .leases
+            .renew(&Lease {
+                role: LeaseRole::Fault,
+                expires_at_ms,
+                ..lease
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes down what is about to change and what to put back.
+async fn intend(
+    step: &Step,
+    run: &mut Run,
+    number: u32,
+    fault: &inoculate_core::experiment::Fault,
+) -> Result<Result<UndoRecord, Placed>> {
+    let (setting, set) = Setting::of(fault);
+    let function = fault.function().clone();
+    let Reading {
+        value: before,
+        updating,
+    } = step.ports.targets.read(&function, &setting).await?;
+    if updating {
+        return Ok(Err(Placed::Pending));
+    }
+    if before == set {
+        let detail = format!("the {setting} of {function} is {set} already, so the fault would change nothing");
+        let ending = Ending {
+            status: Status::Refused,
+            cause: Cause::Preflight,
+            detail,
+        };
+        return Ok(Err(Placed::Not(ending)));
+    }
+    let what = format!("{setting} of {function}: {before} -> {set}");
+    let at = step.ports.clock.now();
+    let record = UndoRecord {
+        number,
+        function,
+        setting,
+        before,
+        set,
+        state: UndoState::Intended,
+        at,
+    };
+    let with = With {
+        undo: vec![record.clone()],
+        result: None,
+    };
+    *run = step.add(run, Event::FaultIntended { undo: number, what }, with).await?;
+    Ok(Ok(record))
+}
+
+/// Changes one setting and reads it back.
+async fn place(step: &Step, run: &mut Run, record: UndoRecord) -> Result<Placed> {
+    if record.state == UndoState::Applied {
+        return Ok(Placed::InPlace);
+    }
+    let targets = &step.ports.targets;
+    let found = targets.read(&record.function, &record.setting).await?;
+    if found.value == record.before {
+        match targets.write(&record.function, &record.setting, record.set).await {
+            Ok(()) => {}
+            Err(error) if error.code == Code::TargetBusy => return Ok(Placed::Pending),
+            Err(error) => return Err(error),
+        }
+        if let Some(ending) = rollback_overtook(step, run, &record).await? {
+            return Ok(Placed::Not(ending));
+        }
+    } else if found.value != record.set {
+        let detail = format!(
+            "somebody else set the {} of {} to {} during the injection",
+            record.setting, record.function, found.value
+        );
+        return Ok(Placed::Not(Ending {
+            status: Status::Failed,
+            cause: Cause::StepFailed,
+            detail,
+        }));
+    }
+    let now = targets.read(&record.function, &record.setting).await?;
+    if now.value != record.set || now.updating {
+        return Ok(Placed::Pending);
+    }
+    let applied = UndoRecord {
+        state: UndoState::Applied,
+        at: step.ports.clock.now(),
+        ..record
+    };
+    let event = Event::FaultApplied { undo: applied.number };
+    *run = step
+        .add(
+            run,
+            event,
+            With {
+                undo: vec![applied],
+                result: None,
+            },
+        )
+        .await?;
+    Ok(Placed::InPlace)
+}
+
+/// A rollback may have begun, and even ended, between the undo record and the change of the setting. It found the
+/// setting unchanged then; so whoever changed it afterwards, which is this step, puts it back.
+async fn rollback_overtook(step: &Step, run: &Run, record: &UndoRecord) -> Result<Option<Ending>> {
+    let now = step.run(&run.id).await?;
+    if now.may_inject() {
+        return Ok(None);
+    }
+    tracing::warn!(run_id = %run.id, undo = record.number, "a rollback began during the injection; putting it back");
+    match step.restore(record).await? {
+        Restored::Settled(_) => {
+            let detail = "the run was ended during the injection".to_owned();
+            Ok(now
+                .ending
+                .or_else(|| ending(Status::Aborted, Cause::ExecutionEnded, detail)))
+        }
+        Restored::Pending => {
+            let message = format!("the {} of {} is still being put back", record.setting, record.function);
+            Err(Error::new(Code::TargetBusy, message))
+        }
+    }
+}

@@ -1,1 +1,164 @@
-//! Placeholder.
+//! The third step: look at the system while the faults are there, and decide whether to go on.
+//!
+//! First it renews the leases, then it looks for a reason to stop: the kill switch, an alarm, harm, the time.
+
+use inoculate_core::error::{Code, Result};
+use inoculate_core::experiment::Experiment;
+use inoculate_core::judge::{Verdict, Window, overall};
+use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::names::RunId;
+use inoculate_core::ports::{Measured, RunResult};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_step::record::With;
+use inoculate_step::{Next, RunInput, Step, ending};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How much longer a lease lasts than the round after which it is renewed.
+const LEASE_SLACK_SECS: i64 = 120;
+
+/// What the state machine does with the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The run.
+    pub run_id: RunId,
+    /// What comes next.
+    pub next: Next,
+    /// Why the injection ends, when it does.
+    pub ending: Option<Ending>,
+    /// What was seen, for the console.
+    pub seen: String,
+}
+
+/// Looks once. A retry looks again and counts as another round.
+///
+/// # Errors
+/// What the table or CloudWatch answer.
+pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
+    let run = step.run(&input.run_id).await?;
+    let (Phase::Injected, Some(injected_at)) = (run.phase, run.injected_at) else {
+        let seen = "the run is ending".to_owned();
+        return Ok(Output {
+            run_id: input.run_id,
+            next: Next::Rollback,
+            ending: run.ending,
+            seen,
+        });
+    };
+    let experiment = step.experiment(&run.id).await?;
+    let mut stop = guards(&step, &experiment).await?;
+    if stop.is_none() {
+        stop = renew_leases(&step, &run, &experiment).await?;
+    }
+    let window = Window {
+        from: injected_at,
+        until: step.measurable_until(&experiment),
+    };
+    let measured = look(&step, &run, &experiment, window).await?;
+    let seen = in_words(&measured.findings);
+    let stop = stop.or_else(|| harm_or_time(&experiment, injected_at, step.ports.clock.now(), &measured));
+
+    let round = run.rounds + 1;
+    let with = With {
+        undo: vec![],
+        result: Some(RunResult::Observation { round, measured }),
+    };
+    step.add(
+        &run,
+        Event::Observed {
+            round,
+            seen: seen.clone(),
+        },
+        with,
+    )
+    .await?;
+    let next = if stop.is_some() { Next::Rollback } else { Next::Observe };
+    Ok(Output {
+        run_id: input.run_id,
+        next,
+        ending: stop,
+        seen,
+    })
+}
+
+async fn look(step: &Step, run: &Run, experiment: &Experiment, window: Window) -> Result<Measured> {
+    let results = step.ports.runs.results(&run.id).await?;
+    let nothing = Measured {
+        at: run.opened_at,
+        window,
+        findings: vec![],
+    };
+    let baseline = results.baseline.unwrap_or(nothing);
+    step.measure(experiment, window, Scope::All, Reference::Baseline(&baseline))
+        .await
+}
+
+/// The kill switch and the alarms.
+async fn guards(step: &Step, experiment: &Experiment) -> Result<Option<Ending>> {
+    if let Some(halt) = step.ports.library.halt().await? {
+        return Ok(ending(
+            Status::Aborted,
+            Cause::Halted,
+            format!("halted: {}", halt.reason),
+        ));
+    }
+    let names = &experiment.guards.alarms;
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let states = step.ports.alarms.states(names).await?;
+    if let Some(alarm) = states.iter().find(|state| state.in_alarm) {
+        let detail = format!("alarm {:?} went to ALARM: {}", alarm.name, alarm.reason);
+        return Ok(ending(Status::Aborted, Cause::Alarm, detail));
+    }
+    let missing = names
+        .iter()
+        .find(|name| !states.iter().any(|state| &&state.name == name));
+    Ok(missing.and_then(|name| {
+        ending(
+            Status::Aborted,
+            Cause::Alarm,
+            format!("alarm {name:?} does not exist any more"),
+        )
+    }))
+}
+
+/// Renews the leases. A run that lost one stops: somebody else decides over the function now.
+async fn renew_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result<Option<Ending>> {
+    let lasts_ms = (i64::from(experiment.windows.round.secs()) + LEASE_SLACK_SECS) * 1000;
+    for function in &run.functions {
+        let found = step.ports.leases.read(&function.arn).await?;
+        let mine = found.filter(|lease| lease.run_id == run.id && lease.role == LeaseRole::Fault);
+        let lost = || {
+            ending(
+                Status::Failed,
+                Cause::StepFailed,
+                format!("the lease on {} was lost", function.name),
+            )
+        };
+        let Some(lease) = mine else { return Ok(lost()) };
+        let expires_at_ms = step.ports.clock.now().as_millisecond() + lasts_ms;
+        match step.ports.leases.renew(&Lease { expires_at_ms, ..lease }).await {
+            Ok(()) => {}
+            Err(error) if error.code == Code::LeaseHeld => return Ok(lost()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn harm_or_time(experiment: &Experiment, since: Timestamp, now: Timestamp, measured: &Measured) -> Option<Ending> {
+    if overall(&measured.findings) == Verdict::Deviated {
+        return ending(Status::Completed, Cause::Harm, not_upheld(&measured.findings));
+    }
+    let longest = experiment.blast_radius.longest;
+    if now.duration_since(since) >= longest.signed() {
+        return ending(
+            Status::Completed,
+            Cause::WindowOver,
+            format!("the injection lasted {longest} as planned"),
+        );
+    }
+    None
+}

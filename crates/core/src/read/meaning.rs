@@ -1,6 +1,6 @@
 //! What a schema cannot say: references, sums, and things that must fit together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub(super) fn problems(value: &Value) -> Vec<Problem> {
 fn reach(draft: &Draft, problems: &mut Vec<Problem>) {
     let Some(radius) = &draft.blast_radius else { return };
     for (pointer, fault) in &draft.faults {
-        if !radius.functions.contains(fault.function()) {
+        if !radius.functions.is_empty() && !radius.functions.contains(fault.function()) {
             let message = format!("`{}` is outside the blast radius", fault.function());
             let help = "a fault may touch only the functions listed in blast_radius.functions";
             problems.push(Problem::at(child(pointer, "function"), message).help(help));
@@ -62,7 +62,10 @@ fn reach(draft: &Draft, problems: &mut Vec<Problem>) {
         let pointer = child("/blast_radius/functions", index);
         if !seen.insert(function) {
             problems.push(Problem::at(pointer, format!("`{function}` is listed twice")).help("list it once"));
-        } else if draft.all_faults_sound && draft.faults.iter().all(|(_, fault)| fault.function() != function) {
+        } else if draft.all_faults_sound
+            && !draft.faults.is_empty()
+            && draft.faults.iter().all(|(_, fault)| fault.function() != function)
+        {
             let help = "list only the functions that faults touch";
             problems.push(Problem::at(pointer, format!("no fault touches `{function}`")).help(help));
         }
@@ -112,7 +115,7 @@ fn windows_fit(draft: &Draft, problems: &mut Vec<Problem>) {
             windows.round, radius.longest
         );
         problems.push(Problem::at("/windows/round", message).help("at most blast_radius.longest"));
-    } else if radius.longest.secs() / windows.round.secs() > MAX_ROUNDS {
+    } else if radius.longest.secs().div_ceil(windows.round.secs()) > MAX_ROUNDS {
         let message = format!(
             "{} in rounds of {} are more than {MAX_ROUNDS} rounds",
             radius.longest, windows.round
@@ -138,10 +141,11 @@ fn measures_fit(draft: &Draft, problems: &mut Vec<Problem>) {
             let message = format!("CloudWatch has no period of {}", measure.period);
             let help = "1s, 5s, 10s, 20s, 30s or whole minutes";
             problems.push(Problem::at(child(pointer, "period"), message).help(help));
+        } else {
+            points_fit(measure, draft, problems);
         }
         source_fits(pointer, measure, problems);
         tolerance_fits(pointer, measure, problems);
-        points_fit(pointer, measure, draft, problems);
     }
 }
 
@@ -165,10 +169,7 @@ fn source_fits(pointer: &str, measure: &Measure, problems: &mut Vec<Problem>) {
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html>
 fn expression_fits(pointer: &str, expression: &str, measure: &Measure, problems: &mut Vec<Problem>) {
-    let used: HashSet<&str> = expression
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
-        .collect();
+    let used = ids_in(expression);
     for id in measure.metrics.keys() {
         let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && id.len() <= 64;
         if !plain || !id.starts_with(|c: char| c.is_ascii_lowercase()) || id == RESULT_ID {
@@ -190,6 +191,15 @@ fn expression_fits(pointer: &str, expression: &str, measure: &Measure, problems:
     }
 }
 
+/// The ids in an expression: words that start with a lower-case letter, outside of quotes.
+fn ids_in(expression: &str) -> BTreeSet<&str> {
+    let unquoted = expression.split(['"', '\'']).step_by(2);
+    let words = unquoted.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    words
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect()
+}
+
 /// The id under which the result of a measure is asked for; no metric may take it.
 pub(crate) const RESULT_ID: &str = "result";
 
@@ -203,7 +213,7 @@ fn tolerance_fits(pointer: &str, measure: &Measure, problems: &mut Vec<Problem>)
     }
 }
 
-fn points_fit(pointer: &str, measure: &Measure, draft: &Draft, problems: &mut Vec<Problem>) {
+fn points_fit(measure: &Measure, draft: &Draft, problems: &mut Vec<Problem>) {
     let (Some(windows), Some(radius)) = (&draft.windows, &draft.blast_radius) else {
         return;
     };
@@ -212,13 +222,18 @@ fn points_fit(pointer: &str, measure: &Measure, draft: &Draft, problems: &mut Ve
     for (at, what, window) in [
         ("/windows/baseline", "the baseline", windows.baseline),
         ("/blast_radius/longest", "the injection", radius.longest),
+        ("/windows/recovery", "the recovery", windows.recovery),
     ] {
         if u64::from(window.secs()) < needed {
             let message = format!(
                 "{what} of {window} is too short for `{}`: {} whole periods of {} need {needed}s",
                 measure.name, measure.min_points, measure.period
             );
-            let help = format!("make {at} at least {needed}s, or the period of {pointer} shorter");
+            let field = at[1..].replace('/', ".");
+            let help = format!(
+                "make {field} at least {needed}s, or the period of `{}` shorter",
+                measure.name
+            );
             problems.push(Problem::at(at, message).help(help));
         }
     }

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use jsonschema::JsonType;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -26,51 +27,81 @@ pub(super) fn problems(value: &Value) -> Vec<Problem> {
 }
 
 fn say(error: &ValidationError<'_>, whole: &Value) -> Vec<Problem> {
-    let pointer = error.instance_path().as_str().to_owned();
+    let pointer = error.instance_path().as_str();
+    let value = error.instance();
     let schema = SCHEMA
         .pointer(parent(error.schema_path().as_str()))
         .unwrap_or(&Value::Null);
-    let one = |problem| vec![problem];
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
-            .iter()
-            .map(|field| unknown_field(&pointer, field, schema))
-            .collect(),
-        ValidationErrorKind::Required { property } => one(missing_field(&pointer, property, schema)),
-        ValidationErrorKind::OneOfNotValid { context } => one_of(&pointer, context, whole),
-        ValidationErrorKind::Minimum { limit } => {
-            one(Problem::at(pointer, format!("{} is below {limit}", error.instance()))
-                .help(right(schema, &format!("at least {limit}"))))
+    let name = label(pointer);
+    let (message, help) = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let unknown = unexpected.iter().map(|field| unknown_field(pointer, field, schema));
+            return unknown.collect();
         }
-        ValidationErrorKind::Maximum { limit } => {
-            one(Problem::at(pointer, format!("{} is above {limit}", error.instance()))
-                .help(right(schema, &format!("at most {limit}"))))
+        ValidationErrorKind::OneOfNotValid { context } => return one_of(pointer, context, whole),
+        ValidationErrorKind::Required { property } => {
+            let field = property.as_str().unwrap_or_default();
+            let help = field_help(&schema["properties"][field]);
+            (format!("`{field}` is missing"), help)
         }
+        ValidationErrorKind::Minimum { limit } => (
+            format!("{name} is {value}, but must be at least {}", plain(limit)),
+            description(schema),
+        ),
+        ValidationErrorKind::Maximum { limit } => (
+            format!("{name} is {value}, but must be at most {}", plain(limit)),
+            description(schema),
+        ),
         ValidationErrorKind::Pattern { .. } => {
-            let text = error.instance().as_str().unwrap_or_default();
-            one(Problem::at(pointer, format!("`{text}` is not accepted here")).help(right(schema, "see the reference")))
+            (format!("{} is not right for {name}", shown(value)), description(schema))
         }
-        ValidationErrorKind::Type { kind } => {
-            let expected = match kind {
-                TypeKind::Single(kind) => kind.to_string(),
-                TypeKind::Multiple(kinds) => kinds
-                    .iter()
-                    .map(|kind| kind.to_string())
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-            };
-            let found = shown(error.instance());
-            one(Problem::at(pointer, format!("{found} is not of type {expected}")).help(right(schema, &expected)))
+        ValidationErrorKind::Type { kind } => wrong_type(&name, value, kind, schema),
+        ValidationErrorKind::MinItems { .. } => (format!("{name} is empty"), "write at least one entry".to_owned()),
+        ValidationErrorKind::MaxItems { limit } => (format!("{name} has too many entries"), format!("at most {limit}")),
+        ValidationErrorKind::MinProperties { .. } => (format!("{name} is empty"), at_least_one(schema)),
+        ValidationErrorKind::MaxProperties { limit } => {
+            (format!("{name} has too many fields"), format!("at most {limit}"))
         }
-        ValidationErrorKind::MinItems { .. } => {
-            one(Problem::at(pointer, "the list is empty").help(right(schema, "at least one entry")))
+        ValidationErrorKind::MinLength { .. } => (format!("{name} is an empty text"), description(schema)),
+        ValidationErrorKind::MaxLength { limit } => {
+            (format!("{name} is too long"), format!("at most {limit} characters"))
         }
-        ValidationErrorKind::MinProperties { .. } => one(Problem::at(pointer, "nothing is written here")
-            .help(format!("write at least one of {}", fields(schema).join(", ")))),
-        ValidationErrorKind::MinLength { .. } => {
-            one(Problem::at(pointer, "the text is empty").help(right(schema, "some text")))
-        }
-        _ => one(Problem::at(pointer, error.to_string())),
+        _ => return vec![Problem::at(pointer, error.to_string())],
+    };
+    vec![Problem::at(pointer, message).help(help)]
+}
+
+fn wrong_type(name: &str, value: &Value, kind: &TypeKind, schema: &Value) -> (String, String) {
+    let expected = match kind {
+        TypeKind::Single(JsonType::String) => "text",
+        TypeKind::Single(JsonType::Number) => "a number",
+        TypeKind::Single(JsonType::Integer) => "a whole number",
+        TypeKind::Single(JsonType::Boolean) => "true or false",
+        TypeKind::Single(JsonType::Array) => "a list",
+        TypeKind::Single(JsonType::Object) => "a group of fields",
+        TypeKind::Single(JsonType::Null) | TypeKind::Multiple(_) => "something else",
+    };
+    let quoted = Value::String(value.to_string());
+    let is_scalar = value.is_number() || value.is_boolean();
+    if is_scalar && expected == "text" && jsonschema::is_valid(schema, &quoted) {
+        return (
+            format!("{name} must be text, but {} is not", shown(value)),
+            format!("write it in quotes: {quoted}"),
+        );
+    }
+    match (value, schema.get("pattern")) {
+        (Value::Null, _) => (
+            format!("{name} has no value"),
+            format!(
+                "{} (write it after the colon, or remove the field)",
+                description(schema)
+            ),
+        ),
+        (_, Some(_)) => (format!("{} is not right for {name}", shown(value)), description(schema)),
+        (_, None) => (
+            format!("{name} must be {expected}, but is {}", shown(value)),
+            description(schema),
+        ),
     }
 }
 
@@ -100,17 +131,25 @@ fn one_of(pointer: &str, variants: &[Vec<ValidationError<'static>>], whole: &Val
         .collect();
     let kinds = if kinds.is_empty() { known_kinds() } else { kinds };
     let list = kinds.join(", ");
-    vec![match value.get("kind") {
-        Some(kind) => {
-            let near = kind
-                .as_str()
-                .and_then(|kind| nearest(kind, kinds.iter().map(String::as_str)));
-            let help = near.map_or(format!("one of {list}"), |near| {
-                format!("did you mean `{near}`? Known kinds: {list}")
-            });
-            Problem::at(kind_pointer, format!("{} is not a kind of fault", shown(kind))).help(help)
-        }
-        None => Problem::at(pointer, "`kind` is missing").help(format!("one of {list}")),
+    vec![match value {
+        Value::Object(fields) => match fields.get("kind") {
+            Some(Value::Null) => Problem::at(kind_pointer, "`kind` has no value").help(format!("known kinds: {list}")),
+            Some(kind) => {
+                let near = kind
+                    .as_str()
+                    .and_then(|kind| nearest(kind, kinds.iter().map(String::as_str)));
+                let message = format!("{} is not a kind of fault", shown(kind));
+                Problem::at(kind_pointer, message).help(suggestion(near, &format!("known kinds: {list}")))
+            }
+            None => Problem::at(pointer, "`kind` is missing").help(format!("known kinds: {list}")),
+        },
+        other => Problem::at(
+            pointer,
+            format!("{} must be a fault, but is {}", label(pointer), shown(other)),
+        )
+        .help(format!(
+            "a group of fields that starts with `kind:`; known kinds: {list}"
+        )),
     }]
 }
 
@@ -126,22 +165,27 @@ fn known_kinds() -> Vec<String> {
 fn unknown_field(pointer: &str, field: &str, schema: &Value) -> Problem {
     let known = fields(schema);
     let near = nearest(field, known.iter().copied());
-    let list = known.join(", ");
-    let help = near.map_or(format!("known fields: {list}"), |near| {
-        format!("did you mean `{near}`? Known fields: {list}")
-    });
-    Problem::at(child(pointer, field), format!("unknown field `{field}`")).help(help)
+    let help = suggestion(near, &format!("known fields: {}", known.join(", ")));
+    Problem::at_key(child(pointer, field), format!("unknown field `{field}`")).help(help)
 }
 
-fn missing_field(pointer: &str, property: &Value, schema: &Value) -> Problem {
-    let name = property.as_str().unwrap_or_default();
-    let description = schema
-        .pointer(&format!("/properties/{name}/description"))
-        .and_then(Value::as_str);
-    let problem = Problem::at(pointer, format!("`{name}` is missing"));
-    match description {
-        Some(description) => problem.help(description.replace('\n', " ")),
-        None => problem,
+fn suggestion(near: Option<&str>, known: &str) -> String {
+    near.map_or_else(|| known.to_owned(), |near| format!("did you mean `{near}`? {known}"))
+}
+
+/// What a field of this schema means, with the form that its value must have.
+fn field_help(schema: &Value) -> String {
+    let target = schema.get("$ref").and_then(Value::as_str).unwrap_or_default();
+    match SCHEMA.pointer(target.trim_start_matches('#')) {
+        Some(form) if form.get("pattern").is_some() => format!("{} ({})", description(schema), description(form)),
+        _ => description(schema),
+    }
+}
+
+fn at_least_one(schema: &Value) -> String {
+    match fields(schema).as_slice() {
+        [] => "write at least one entry".to_owned(),
+        known => format!("write at least one of {}", known.join(", ")),
     }
 }
 
@@ -163,12 +207,30 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// What would be right: the description in the schema, or else the rule itself.
-fn right(schema: &Value, rule: &str) -> String {
-    match schema.get("description").and_then(Value::as_str) {
-        Some(description) => description.replace('\n', " "),
-        None => rule.to_owned(),
+/// What the schema says of its value: the first sentence, for the reader has a problem already.
+fn description(schema: &Value) -> String {
+    let whole = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let first = whole.split_once(". ").map_or(whole, |(first, _)| first);
+    first.trim_end_matches('.').to_owned()
+}
+
+/// How a message calls what is at a pointer.
+fn label(pointer: &str) -> String {
+    let mut steps = pointer
+        .rsplit('/')
+        .map(|step| step.replace("~1", "/").replace("~0", "~"));
+    let (last, parent) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
+    match last.parse::<usize>() {
+        Ok(index) if !parent.is_empty() => format!("entry {} of `{parent}`", index + 1),
+        _ if pointer.is_empty() => "the experiment".to_owned(),
+        _ => format!("`{last}`"),
     }
+}
+
+/// A limit without the fraction that it does not have.
+fn plain(limit: &Value) -> String {
+    let text = limit.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 fn shown(value: &Value) -> String {

@@ -1,0 +1,15 @@
+//! The real time. The only place that reads it.
+
+use inoculate_core::ports::Clock;
+use jiff::Timestamp;
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

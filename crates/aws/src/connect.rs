@@ -1,0 +1,269 @@
+//! Start-up, written once for the five functions and the command.
+//!
+//! AWS is configured as usual: environment, profile, `AWS_ENDPOINT_URL`. Timeouts and retries are set here, so that
+//! no environment can make a step hang.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls;
+use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::ports::{Executions, Ports};
+
+use crate::alarms::CloudWatchAlarms;
+use crate::clock::SystemClock;
+use crate::error::{Kind, Service};
+use crate::executions::StepFunctionsExecutions;
+use crate::functions::StepFunction;
+use crate::leases::DynamoLeases;
+use crate::library::DynamoLibrary;
+use crate::metrics::CloudWatchMetrics;
+use crate::notices::SnsNotices;
+use crate::runs::DynamoRuns;
+use crate::table::Table;
+use crate::targets::LambdaTargets;
+
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long one attempt of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long a call may take with all its attempts: a quarter of a step's timeout.
+const OPERATION: Duration = Duration::from_secs(15);
+/// How often a call is tried.
+const TRIES: u32 = 3;
+
+/// What a deployed stack is called, as far as the ports need to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The name of the table.
+    pub table: String,
+    /// The topic for notices; `None` tells nobody.
+    pub notices_topic_arn: Option<String>,
+}
+
+/// The configuration of AWS, loaded. Nothing was called yet.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+/// A deployed stack, as the command sees it.
+#[derive(Clone)]
+pub struct Stack {
+    /// The ports on the table of the stack.
+    pub ports: Ports,
+    /// The executions of its state machine.
+    pub executions: Arc<dyn Executions>,
+    /// Its rollback function.
+    pub rollback: StepFunction,
+}
+
+/// The ports, ready to use: all that a function does at its start.
+///
+/// # Errors
+/// As [`Aws::load`].
+pub async fn ports(names: &Names) -> Result<Ports> {
+    Ok(Aws::load().await?.ports(names))
+}
+
+impl Aws {
+    /// Loads the configuration from the environment and the profile.
+    ///
+    /// # Errors
+    /// [`Code::NoCredentials`] when no region is set, or an endpoint is set that is no URL. Credentials are looked for at
+    /// the first call, not here.
+    pub async fn load() -> Result<Aws> {
+        check_endpoints(
+            std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok())),
+        )?;
+        let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(ring).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION);
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts.build())
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+            .load()
+            .await;
+        Aws::with(config)
+    }
+
+    /// Takes a configuration that is loaded already.
+    ///
+    /// # Errors
+    /// [`Code::NoCredentials`] when no region is set.
+    pub fn with(config: SdkConfig) -> Result<Aws> {
+        if config.region().is_none() {
+            let error = Error::new(Code::NoCredentials, "no AWS region is set");
+            return Err(error.help("set AWS_REGION, or `region` in the profile"));
+        }
+        Ok(Aws { config })
+    }
+
+    /// The ports on the resources of these names. Nothing is called yet.
+    pub fn ports(&self, names: &Names) -> Ports {
+        let table = Table {
+            client: aws_sdk_dynamodb::Client::new(&self.config),
+            name: names.table.clone(),
+            service: self.service(Kind::Table),
+        };
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let cloudwatch = aws_sdk_cloudwatch::Client::new(&self.config);
+        let sns = aws_sdk_sns::Client::new(&self.config);
+        let topic = names.notices_topic_arn.clone();
+        Ports {
+            runs: Arc::new(DynamoRuns::new(table.clone())),
+            leases: Arc::new(DynamoLeases::new(table.clone())),
+            library: Arc::new(DynamoLibrary::new(table)),
+            targets: Arc::new(LambdaTargets::new(lambda, self.service(Kind::Targets))),
+            metrics: Arc::new(CloudWatchMetrics::new(
+                cloudwatch.clone(),
+                self.service(Kind::CloudWatch),
+            )),
+            alarms: Arc::new(CloudWatchAlarms::new(cloudwatch, self.service(Kind::CloudWatch))),
+            notices: Arc::new(SnsNotices::new(sns, topic, self.service(Kind::Topic))),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The deployed stack of this name in the account of the credentials. Asks STS once which account that is.
+    ///
+    /// Whether the stack is there shows at the first use.
+    ///
+    /// # Errors
+    /// [`Code::NoCredentials`], [`Code::Unavailable`] and the like, when STS does not answer.
+    pub async fn stack(&self, name: &str) -> Result<Stack> {
+        let home = self.home().await?;
+        let sfn = aws_sdk_sfn::Client::new(&self.config);
+        let machine = home.arn("states", &format!("stateMachine:{name}-experiment"));
+        let lambda = aws_sdk_lambda::Client::new(&self.config);
+        let names = Names {
+            table: name.to_owned(),
+            notices_topic_arn: Some(home.arn("sns", &format!("{name}-notices"))),
+        };
+        Ok(Stack {
+            ports: self.ports(&names),
+            executions: Arc::new(StepFunctionsExecutions::new(
+                sfn,
+                machine,
+                self.service(Kind::StateMachine),
+            )),
+            rollback: StepFunction::new(lambda, format!("{name}-rollback"), self.service(Kind::Functions)),
+        })
+    }
+
+    /// Where the credentials and the region lead.
+    async fn home(&self) -> Result<Home> {
+        let sts = aws_sdk_sts::Client::new(&self.config);
+        let caller = sts.get_caller_identity().send().await;
+        let caller = caller.map_err(|error| self.service(Kind::Identity).error("asking who we are", error))?;
+        let (Some(account), Some(arn)) = (caller.account(), caller.arn()) else {
+            return Err(Error::internal("STS did not say which account this is"));
+        };
+        Ok(Home {
+            partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+            region: self.config.region().map(ToString::to_string).unwrap_or_default(),
+            account: account.to_owned(),
+        })
+    }
+
+    fn service(&self, kind: Kind) -> Service {
+        let endpoint = self.config.endpoint_url().map(str::to_owned);
+        Service { kind, endpoint }
+    }
+}
+
+/// Refuses an endpoint that is no URL, for the SDK panics at an empty one.
+fn check_endpoints(environment: impl Iterator<Item = (String, String)>) -> Result<()> {
+    for (name, value) in environment {
+        let is_url = value.starts_with("http://") || value.starts_with("https://");
+        if name.starts_with("AWS_ENDPOINT_URL") && !is_url {
+            let error = Error::new(Code::NoCredentials, format!("{name} is `{value}`, which is no URL"));
+            return Err(error.help("set it to one like http://127.0.0.1:4566, or unset it"));
+        }
+    }
+    Ok(())
+}
+
+/// Partition, region and account: what ARNs are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Home {
+    partition: String,
+    region: String,
+    account: String,
+}
+
+impl Home {
+    fn arn(&self, service: &str, resource: &str) -> String {
+        let Home {
+            partition,
+            region,
+            account,
+        } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Script;
+
+    const CALLER: &str = r#"<GetCallerIdentityResponse><GetCallerIdentityResult>
+        <Arn>arn:aws-cn:iam::123456789012:user/a</Arn><Account>123456789012</Account>
+        </GetCallerIdentityResult></GetCallerIdentityResponse>"#;
+
+    #[tokio::test]
+    async fn the_arns_of_a_stack_follow_the_caller() {
+        let answer = r#"{"executionArn":"a","stateMachineArn":"m","status":"RUNNING","startDate":1}"#;
+        let http = Script::new([(200, CALLER), (200, answer)]);
+        let stack = Aws::with(http.config()).unwrap().stack("chaos").await.unwrap();
+        let state = stack.executions.state(&"r-1".parse().unwrap()).await.unwrap().unwrap();
+        assert!(state.running);
+        let body = &http.requests()[1].body;
+        assert!(
+            body.contains("arn:aws-cn:states:eu-west-1:123456789012:execution:chaos-experiment:r-1"),
+            "{body}"
+        );
+        assert_eq!(stack.rollback.name(), "chaos-rollback");
+    }
+
+    #[test]
+    fn a_missing_region_is_said_at_once() {
+        let error = Aws::with(SdkConfig::builder().build()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no AWS region is set; set AWS_REGION, or `region` in the profile"
+        );
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_refused() {
+        let check = |name: &str, value: &str| check_endpoints([(name.to_owned(), value.to_owned())].into_iter());
+        check("AWS_ENDPOINT_URL", "http://127.0.0.1:1").unwrap();
+        check("PATH", "").unwrap();
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"] {
+            assert!(check(name, "").is_err());
+            assert!(check(name, "127.0.0.1:1").is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_experiment_over_the_limit_is_not_sent() {
+        let http = Script::new([(200, CALLER)]);
+        let stack = Aws::with(http.config()).unwrap().stack("chaos").await.unwrap();
+        let input = serde_json::Value::String("x".repeat(256 * 1024));
+        let error = stack
+            .executions
+            .start(&"r-1".parse().unwrap(), &input)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, Code::InvalidExperiment);
+    }
+}

@@ -1,0 +1,98 @@
+//! What surrounds the logic in a function of the shop: start-up, decoding, timing, metrics.
+
+use std::time::Instant;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::aws::{LambdaPayments, OrdersTable, sdk_config};
+use crate::error::ShopError;
+use crate::metrics::{Attempt, Metrics};
+use crate::order::{Order, Receipt};
+use crate::policy::CallPolicy;
+use crate::{hardened, naive, payments};
+
+/// Which version of checkout a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// [`crate::naive`]
+    Naive,
+    /// [`crate::hardened`]
+    Hardened,
+}
+
+/// Everything a checkout function keeps between invocations.
+struct Checkout {
+    version: Version,
+    payments: LambdaPayments,
+    orders: OrdersTable,
+    metrics: Metrics,
+}
+
+/// Runs a checkout function until Lambda ends it.
+///
+/// # Errors
+/// If `PAYMENTS_FUNCTION` or `ORDERS_TABLE` is not set, or the Runtime API is lost.
+pub async fn run_checkout(version: Version) -> Result<(), lambda_runtime::Error> {
+    log_to_stdout();
+    let checkout = Checkout::new(version).await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| checkout.handle(event.payload))).await
+}
+
+/// Runs the payments function until Lambda ends it.
+///
+/// # Errors
+/// If the Runtime API is lost.
+pub async fn run_payments() -> Result<(), lambda_runtime::Error> {
+    log_to_stdout();
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| payments::handle(event.payload))).await
+}
+
+impl Checkout {
+    async fn new(version: Version) -> Result<Self, lambda_runtime::Error> {
+        let (function, table) = (variable("PAYMENTS_FUNCTION")?, variable("ORDERS_TABLE")?);
+        let service = variable("AWS_LAMBDA_FUNCTION_NAME")?;
+        let (call, store) = match version {
+            Version::Naive => (None, None),
+            Version::Hardened => (Some(CallPolicy::PAYMENTS), Some(CallPolicy::ORDERS)),
+        };
+        let config = sdk_config().await;
+        Ok(Self {
+            version,
+            payments: LambdaPayments::new(&config, function, call),
+            orders: OrdersTable::new(&config, table, service.clone(), store),
+            metrics: Metrics::new(&config, service),
+        })
+    }
+
+    /// Places one order and publishes how it went. An invalid order is the customer's mistake and is not counted.
+    async fn handle(&self, event: Value) -> Result<Receipt, ShopError> {
+        let order = Order::from_event(event)?;
+        let started = Instant::now();
+        let result = match self.version {
+            Version::Naive => naive::place(&order, &self.payments, &self.orders).await,
+            Version::Hardened => hardened::place(&order, &self.payments, &self.orders).await,
+        };
+        self.metrics
+            .publish(Attempt {
+                failed: result.is_err(),
+                latency: started.elapsed(),
+            })
+            .await;
+        result
+    }
+}
+
+fn variable(name: &str) -> Result<String, lambda_runtime::Error> {
+    std::env::var(name).map_err(|_| format!("the environment variable {name} must be set").into())
+}
+
+/// One JSON object for each log line; `RUST_LOG` sets the level, `info` by default.
+fn log_to_stdout() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,6 @@
+//! The `observe` step as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), inoculate_step::StartError> {
+    inoculate_step::serve(inoculate_observe::handle).await
+}

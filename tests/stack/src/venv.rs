@@ -1,0 +1,242 @@
+//! Python virtual environments made from hash-pinned requirements.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, crate_dir, target_dir};
+
+/// The marker inside an environment that says everything was installed.
+const COMPLETE: &str = "complete";
+
+/// A virtual environment with everything installed.
+#[derive(Debug, Clone)]
+pub struct PythonEnv {
+    dir: PathBuf,
+}
+
+impl PythonEnv {
+    /// The environment of the local stack, as in this crate's `requirements.txt`.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn for_stack() -> Result<Self, Error> {
+        Self::prepare(&crate_dir().join("requirements.txt"))
+    }
+
+    /// The environment for a requirements file: made on first use, found again until the file changes.
+    ///
+    /// Processes that ask at the same time wait for the first of them. An environment that was left half made is made
+    /// again. Only wheels whose hashes are in the file are installed; nothing is compiled.
+    ///
+    /// # Errors
+    /// When no Python 3.10 or newer is there, it lacks `venv` or `ensurepip`, or `pip` cannot install a package.
+    pub fn prepare(requirements: &Path) -> Result<Self, Error> {
+        let text = fs::read(requirements).map_err(Error::file("read", requirements))?;
+        let python = find_python(candidates())?;
+        let mut hash = Sha256::new();
+        hash.update(&text);
+        hash.update(python.version.as_bytes());
+        let key: String = hash
+            .finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+
+        let parent = target_dir().join("python");
+        fs::create_dir_all(&parent).map_err(Error::file("make", &parent))?;
+        let env = Self { dir: parent.join(&key) };
+        if env.is_complete() {
+            return Ok(env);
+        }
+
+        let lock_path = parent.join(format!("{key}.lock"));
+        let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;
+        lock.lock().map_err(Error::file("lock", &lock_path))?;
+        if !env.is_complete() {
+            env.make(&python.program, requirements)?;
+        }
+        Ok(env)
+    }
+
+    /// The interpreter of this environment.
+    #[must_use]
+    pub fn python(&self) -> PathBuf {
+        self.program("python")
+    }
+
+    /// A program that a package installed, such as `cfn-lint`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin().join(name)
+    }
+
+    /// The folder of this environment's programs, to put into a `PATH`.
+    #[must_use]
+    pub fn bin(&self) -> PathBuf {
+        self.dir.join("bin")
+    }
+
+    fn is_complete(&self) -> bool {
+        // The interpreter is a link to the one it was made with, which may have been removed since.
+        self.dir.join(COMPLETE).exists() && self.python().exists()
+    }
+
+    fn make(&self, python: &Path, requirements: &Path) -> Result<(), Error> {
+        if self.dir.exists() {
+            fs::remove_dir_all(&self.dir).map_err(Error::file("remove", &self.dir))?;
+        }
+        for module in ["venv", "ensurepip"] {
+            let found = run(Command::new(python).args(["-I", "-c", &format!("import {module}")]))?;
+            if !found.status.success() {
+                return Err(Error::PythonIncomplete {
+                    python: python.to_owned(),
+                    module,
+                });
+            }
+        }
+        eprintln!(
+            "making a Python environment in {} (once; about a minute)",
+            self.dir.display()
+        );
+        let made = run(Command::new(python).args(["-I", "-m", "venv"]).arg(&self.dir))?;
+        succeeded("making a Python virtual environment", &made)?;
+        let installed = run(Command::new(self.python())
+            .args([
+                "-I",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+            ])
+            .args(["--require-hashes", "--only-binary", ":all:", "--requirement"])
+            .arg(requirements))?;
+        succeeded(
+            &format!("installing the packages of {}", requirements.display()),
+            &installed,
+        )?;
+        let marker = self.dir.join(COMPLETE);
+        fs::write(&marker, b"").map_err(Error::file("write", &marker))
+    }
+}
+
+#[derive(Debug)]
+struct Python {
+    program: PathBuf,
+    /// Path and version, so that an environment is not used with another interpreter than it was made with.
+    version: String,
+}
+
+/// The names that a Python may have here: the one in `PYTHON`, or else the usual ones.
+fn candidates() -> Vec<OsString> {
+    match std::env::var_os("PYTHON").filter(|python| !python.is_empty()) {
+        Some(python) => vec![python],
+        None => [
+            "python3",
+            "python3.13",
+            "python3.12",
+            "python3.11",
+            "python3.10",
+            "python",
+        ]
+        .map(OsString::from)
+        .to_vec(),
+    }
+}
+
+/// Takes the first candidate that is a Python 3.10 or newer.
+fn find_python(candidates: Vec<OsString>) -> Result<Python, Error> {
+    let mut tried = Vec::new();
+    for candidate in candidates {
+        let name = candidate.to_string_lossy().into_owned();
+        let script = "import sys; v = sys.version_info; print(int(v >= (3, 10)), sys.executable, sys.version)";
+        match Command::new(&candidate).args(["-I", "-c", script]).output() {
+            Err(error) => tried.push(format!("{name}: {error}")),
+            Ok(output) => {
+                let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                if output.status.success() && version.starts_with('1') {
+                    let program = candidate.into();
+                    return Ok(Python { program, version });
+                }
+                tried.push(format!("{name}: too old, or it does not run"));
+            }
+        }
+    }
+    let tried = tried.join("; ");
+    Err(Error::PythonMissing { tried })
+}
+
+fn run(command: &mut Command) -> Result<Output, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.output().map_err(|source| Error::Start { program, source })
+}
+
+fn succeeded(what: &str, output: &Output) -> Result<(), Error> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    Err(Error::Command {
+        what: what.to_owned(),
+        status: output.status.to_string(),
+        output: text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program that answers every question with `answer`.
+    fn program(dir: &Path, name: &str, answer: &str) -> OsString {
+        let path = dir.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{answer}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.into_os_string()
+    }
+
+    #[test]
+    fn the_first_python_that_is_new_enough_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = program(dir.path(), "old", "echo 0 /old 3.9");
+        let broken = program(dir.path(), "broken", "exit 1");
+        let new = program(dir.path(), "new", "echo 1 /new 3.12");
+        let found = find_python(vec!["/no/such/python".into(), old, broken, new.clone()]).unwrap();
+        assert_eq!(found.program, PathBuf::from(new));
+    }
+
+    #[test]
+    fn without_python_the_error_says_what_was_tried_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = program(dir.path(), "old", "echo 0 /old 3.9");
+        let error = find_python(vec!["/no/such/python".into(), old])
+            .unwrap_err()
+            .to_string();
+        for part in ["/no/such/python: ", "old: too old", "environment variable PYTHON"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_python_without_venv_is_named_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let python = program(dir.path(), "bare", "exit 1");
+        let env = PythonEnv {
+            dir: dir.path().join("env"),
+        };
+        let error = env.make(Path::new(&python), Path::new("none")).unwrap_err().to_string();
+        assert!(
+            error.contains("has no `venv` module") && error.contains("python3-venv"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask test`: everything that CI checks.
+
+use std::process::Command;
+use std::time::Instant;
+
+use inoculate_stack::{PythonEnv, workspace_root};
+
+use crate::error::Error;
+use crate::process::{cargo, run as run_command};
+use crate::report::{duration, phase};
+
+/// The templates that cfn-lint checks.
+const TEMPLATES: [&str; 2] = ["infra/template.yaml", "examples/shop/template.yaml"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only what needs no running stack: formatting, lints, templates
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs the checks, the fast ones first, and stops at the first that fails.
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let start = Instant::now();
+    // In CI the lock file is law; a developer who adds a dependency changes it with the build.
+    let locked: &[&str] = if std::env::var_os("CI").is_some() {
+        &["--locked"]
+    } else {
+        &[]
+    };
+    let cargo_phase = |heading: &str, before: &[&str], after: &[&str]| {
+        phase(heading, || run_command(&mut cargo(&[before, after].concat())))
+    };
+
+    cargo_phase("formatting", &["fmt", "--all", "--check"], &[])?;
+    let python = phase("Python environment", || Ok(PythonEnv::for_stack()?))?;
+    phase("templates (cfn-lint)", || {
+        run_command(
+            Command::new(python.program("cfn-lint"))
+                .args(TEMPLATES)
+                .current_dir(workspace_root()),
+        )
+    })?;
+    let clippy = [&["clippy", "--workspace", "--all-targets"], locked].concat();
+    cargo_phase("lints (clippy)", &clippy, &["--", "-D", "warnings"])?;
+    if !args.quick {
+        // The whole-machine tests deploy the functions and call the command, so these must be there first.
+        cargo_phase("build", &["build", "--workspace", "--bins"], locked)?;
+        cargo_phase("tests", &["test", "--workspace"], locked)?;
+    }
+
+    println!("\nall checks passed in {}", duration(start.elapsed()));
+    Ok(())
+}
