@@ -20,7 +20,7 @@ use crate::report::{duration, phase};
 const TARGET: &str = "shop-payments";
 
 /// Orders per second that the traffic generator sends to the checkout under test.
-const DEFAULT_RATE: u32 = 20;
+const DEFAULT_RATE: u32 = 10;
 
 /// Before an experiment, the checkout under test gets a few orders for a few seconds.
 const WARM_UP_RATE: u32 = 4;
@@ -92,7 +92,7 @@ struct Finding {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Orders per second
-    #[arg(long, default_value_t = 10DEFAULT_RATE)]
+    #[arg(long, default_value_t = DEFAULT_RATE)]
     rate: u32,
 }
 

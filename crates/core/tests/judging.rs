@@ -29,12 +29,15 @@ fn judged(tolerance: Value, baseline: Option<f64>, values: &[f64], expected: u32
     judge(&measure(tolerance), baseline, &points(values), expected)
 }
 
+/// A name, the tolerance, the median of the baseline, the points, and how many there should be.
+type Case = (&'static str, Value, Option<f64>, Vec<f64>, u32);
+
 #[test]
 fn what_is_said() {
     let most = || json!({ "at_most": 1 });
     let rise = || json!({ "rise_at_most_percent": 50 });
     let nan = f64::NAN;
-    let table: Vec<(&str, Value, Option<f64>, Vec<f64>, u32)> = vec![
+    let table: Vec<Case> = vec![
         ("all inside", most(), None, vec![0.0, 0.5, 1.0], 3),
         ("on the limit is inside", most(), None, vec![1.0; 3], 3),
         ("all outside", most(), None, vec![80.0, 90.0, 100.0], 3),

@@ -201,7 +201,11 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
     };
     // A run that was completed but never judged is not complete.
     let ending = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
-    let status = if ending == Status::Completed { Status::Failed } else { ending };
+    let status = if ending == Status::Completed {
+        Status::Failed
+    } else {
+        ending
+    };
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
     Ok(output(&run, Next::End, vec![], 0))
 }

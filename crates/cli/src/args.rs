@@ -1,0 +1,245 @@
+//! The commands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use inoculate_core::names::RunId;
+use inoculate_core::span::Span;
+
+use crate::exit::Exit;
+
+/// Chaos experiments on AWS Lambda: inject a failure, measure, undo it, and say whether the system held.
+#[derive(Debug, Parser)]
+#[command(name = "inoculate", version, after_help = Exit::help(), max_term_width = 80)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Name of the stack that Inoculate was deployed as
+    #[arg(long, global = true, env = "INOCULATE_STACK", hide_env_values = true, default_value = DEFAULT_STACK, value_parser = stack_name)]
+    pub stack: String,
+
+    /// AWS region [default: the usual AWS configuration]
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+
+    /// Profile of the AWS configuration [default: the usual AWS configuration]
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+
+    /// Print one JSON document instead of text, also for errors
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The name of the stack when nobody names another.
+const DEFAULT_STACK: &str = "inoculate";
+
+impl Global {
+    /// A command for a person to type that reaches the same stack as this one.
+    pub fn command(&self, command: &str, run: &RunId) -> String {
+        let mut line = format!("inoculate {command} {run}");
+        let stack = Some(&self.stack).filter(|stack| stack.as_str() != DEFAULT_STACK);
+        for (option, value) in [
+            ("stack", stack),
+            ("region", self.region.as_ref()),
+            ("profile", self.profile.as_ref()),
+        ] {
+            if let Some(value) = value {
+                line.push_str(&format!(" --{option} {value}"));
+            }
+        }
+        line
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check experiment files and show every mistake; needs no AWS
+    Validate {
+        /// YAML or JSON files
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+
+    /// Show what a run would touch, for how long, at what cost, and whether it could start now
+    Plan {
+        /// A file, or the name of a saved experiment
+        #[arg(value_name = "FILE|NAME")]
+        experiment: String,
+
+        /// Do not ask AWS: say only what the file says
+        #[arg(long)]
+        offline: bool,
+    },
+
+    /// Run an experiment and follow it until its verdict
+    Run {
+        /// A file, or the name of a saved experiment
+        #[arg(value_name = "FILE|NAME")]
+        experiment: String,
+
+        /// Name of the run [default: experiment, time and a random suffix]
+        #[arg(long, value_name = "ID")]
+        run_id: Option<RunId>,
+
+        /// Start it and return at once
+        #[arg(long)]
+        no_wait: bool,
+    },
+
+    /// Show a run: record, faults, measures, verdict, journal
+    Show {
+        /// Name of the run
+        run: RunId,
+    },
+
+    /// List the latest runs, newest first
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+
+    /// End a run now: stop its execution and put everything back
+    Abort {
+        /// Name of the run
+        run: RunId,
+
+        /// Why, for the journal
+        #[arg(long, value_name = "TEXT", default_value = "no reason given", value_parser = reason)]
+        reason: String,
+
+        /// How long to wait until everything is back
+        #[arg(long, value_name = "SPAN", default_value = "5m")]
+        timeout: Span,
+    },
+
+    /// Put back whatever a run left changed; does nothing when nothing is left
+    Rollback {
+        /// Name of the run
+        run: RunId,
+
+        /// How long to wait until everything is back
+        #[arg(long, value_name = "SPAN", default_value = "5m")]
+        timeout: Span,
+    },
+
+    /// Save an experiment in the table, so that a schedule or the console can start it by its name
+    Save {
+        /// A YAML or JSON file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+
+    /// Print the JSON Schema of experiments, for editors
+    Schema,
+}
+
+/// The longest stack name whose functions still get names that Lambda accepts.
+const LONGEST_STACK_NAME: usize = 50;
+
+fn stack_name(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if plain && starts_well && text.len() <= LONGEST_STACK_NAME {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "a stack name is a letter, then letters, digits or `-`, at most {LONGEST_STACK_NAME} in all"
+        ))
+    }
+}
+
+/// The longest reason: Step Functions keeps it as the cause of the stop, with a few words around it.
+const LONGEST_REASON: usize = 1000;
+
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.chars().count() > LONGEST_REASON {
+        return Err(format!("a reason has 1 to {LONGEST_REASON} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, error::ErrorKind};
+
+    fn parse(line: &str) -> Result<Cli, ErrorKind> {
+        let words = std::iter::once("inoculate").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_every_command_may_stand_behind_it() {
+        let cli = parse("list --stack chaos --region eu-west-1 --profile dev --json --limit 3").unwrap();
+        assert_eq!(cli.global.stack, "chaos");
+        assert_eq!(cli.global.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(cli.global.profile.as_deref(), Some("dev"));
+        assert!(cli.global.json);
+        assert!(matches!(cli.command, Command::List { limit: 3 }));
+    }
+
+    #[test]
+    fn a_command_to_type_reaches_the_same_stack() {
+        let run = "r-1".parse().unwrap();
+        let command = |line| parse(line).unwrap().global.command("abort", &run);
+        assert_eq!(command("list"), "inoculate abort r-1");
+        let line = "list --stack chaos --region eu-west-1";
+        assert_eq!(command(line), "inoculate abort r-1 --stack chaos --region eu-west-1");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("frobnicate", ErrorKind::InvalidSubcommand),
+            ("validate", ErrorKind::MissingRequiredArgument),
+            ("run a.yaml --run-id a/b", ErrorKind::ValueValidation),
+            ("run a.yaml --run-id", ErrorKind::InvalidValue),
+            ("show a#b", ErrorKind::ValueValidation),
+            ("list --limit 0", ErrorKind::ValueValidation),
+            ("list --stack 1st", ErrorKind::ValueValidation),
+            ("rollback r --timeout 5", ErrorKind::ValueValidation),
+            ("plan", ErrorKind::MissingRequiredArgument),
+            ("plan a b", ErrorKind::UnknownArgument),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_run_may_be_named_and_left_alone() {
+        let cli = parse("run throttle --run-id release-42 --no-wait").unwrap();
+        let Command::Run {
+            experiment,
+            run_id,
+            no_wait,
+        } = cli.command
+        else {
+            panic!("not run")
+        };
+        assert_eq!((experiment.as_str(), no_wait), ("throttle", true));
+        assert_eq!(run_id.unwrap().as_str(), "release-42");
+    }
+
+    #[test]
+    fn help_is_short_and_tells_the_exit_codes() {
+        insta::assert_snapshot!(Cli::command().render_help().to_string());
+    }
+}

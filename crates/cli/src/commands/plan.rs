@@ -1,0 +1,54 @@
+//! `inoculate plan`
+
+use inoculate_core::error::{Code, Error};
+use inoculate_core::plan::Plan;
+use inoculate_core::preflight;
+
+use super::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::input::Given;
+use crate::output::Output;
+use crate::render;
+use crate::render::plan::Outlook;
+use crate::run_id;
+
+/// Says what a run would do, and whether it could start now.
+pub(super) async fn plan(context: &Context<'_>, given: &Given) -> Result<Exit, Failure> {
+    let ports = &context.aws.ports;
+    let experiment = given.experiment(ports.library.as_ref()).await?;
+    // A run of its own name, so that every lease that is held counts as held by another.
+    let run_id = run_id::generate(&experiment.name, ports.clock.now(), run_id::random())?;
+    let preflight = preflight::check(ports, &experiment, &run_id).await?;
+    let refused = !preflight.refusals.is_empty();
+    let outlook = Outlook {
+        plan: Plan::of(&experiment),
+        experiment,
+        could_start: Some(!refused),
+        preflight: Some(preflight),
+    };
+    context
+        .output
+        .result(&outlook, |style| render::plan::text(&outlook, style));
+    Ok(if refused { Exit::Refused } else { Exit::Upheld })
+}
+
+/// Says what the file says, without asking AWS.
+pub(super) fn offline(given: Given, output: &Output) -> Result<Exit, Failure> {
+    let experiment = match given {
+        Given::Written(experiment) => *experiment,
+        Given::Saved(name) => {
+            let message = format!("there is no file `{name}`, and saved experiments need AWS");
+            let help = "give the path of a file, or leave out --offline";
+            return Err(Error::new(Code::ExperimentNotFound, message).help(help).into());
+        }
+    };
+    let outlook = Outlook {
+        plan: Plan::of(&experiment),
+        experiment,
+        could_start: None,
+        preflight: None,
+    };
+    output.result(&outlook, |style| render::plan::text(&outlook, style));
+    Ok(Exit::Upheld)
+}

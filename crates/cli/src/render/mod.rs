@@ -1,0 +1,17 @@
+//! What people read. Pure functions from data to text of at most 80 columns; nothing here reads, asks or prints.
+
+pub mod error;
+pub mod findings;
+pub mod journal;
+pub mod list;
+pub mod plan;
+pub mod problems;
+pub mod progress;
+pub mod run;
+pub mod style;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What a run would do, and whether it could start now.
+
+use inoculate_core::experiment::{Experiment, Measure, Tolerance};
+use inoculate_core::judge::rounded;
+use inoculate_core::plan::{Plan, Touch};
+use inoculate_core::ports::Function;
+use inoculate_core::preflight::Preflight;
+use serde::Serialize;
+
+use super::style::Style;
+use super::text::{clock, count, field, wrap};
+
+/// What a run would do. This is the JSON of `plan`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outlook {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// What it would touch, for how long, at what cost.
+    pub plan: Plan,
+    /// Whether it could start now; `null` when AWS was not asked.
+    pub could_start: Option<bool>,
+    /// What AWS says; `null` when it was not asked.
+    pub preflight: Option<Preflight>,
+}
+
+/// The plan as people read it.
+pub fn text(outlook: &Outlook, style: Style) -> String {
+    let Outlook {
+        experiment,
+        plan,
+        preflight,
+        ..
+    } = outlook;
+    let touches = plan
+        .touches
+        .iter()
+        .map(|touch| touched(touch, preflight.as_ref(), style));
+    let measures = experiment.steady_state.iter().map(measured);
+    let parts = [
+        format!(
+            "{}\n{}",
+            field("experiment", experiment.name.as_str()),
+            field("hypothesis", &experiment.hypothesis)
+        ),
+        list("would touch", touches, style),
+        list("must hold", measures, style),
+        takes(plan, style),
+        standing(experiment, preflight.as_ref(), style),
+    ];
+    parts.join("\n\n")
+}
+
+fn list(title: &str, lines: impl Iterator<Item = String>, style: Style) -> String {
+    format!("{}\n{}", style.bold(title), lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn touched(touch: &Touch, preflight: Option<&Preflight>, style: Style) -> String {
+    let Touch {
+        function, setting, to, ..
+    } = touch;
+    let current = preflight.and_then(|preflight| {
+        let mut settings = preflight.settings.iter();
+        settings.find(|current| &current.function == function && &current.setting == setting)
+    });
+    let change = match current {
+        Some(current) => format!("{} -> {to}", current.now),
+        None => format!("-> {to}"),
+    };
+    let head = wrap("  ", &format!("{function}: {setting} {change}"));
+    let mut lines = vec![head, wrap("    ", &touch.effect)];
+    if let Some(preflight) = preflight {
+        let known = preflight.functions.iter().find(|known| &known.name == function);
+        lines.push(style.dim(&wrap("    ", &state(known))));
+    }
+    lines.join("\n")
+}
+
+fn state(function: Option<&Function>) -> String {
+    let Some(function) = function else {
+        return "the function does not exist".to_owned();
+    };
+    let allowed = if function.allowed {
+        "tagged inoculate=allow"
+    } else {
+        "not tagged inoculate=allow"
+    };
+    let ready = if function.ready { "ready" } else { "not ready" };
+    format!("{allowed}, {ready}")
+}
+
+fn measured(measure: &Measure) -> String {
+    let tolerance = tolerance(&measure.tolerance, measure.unit.as_deref());
+    wrap(
+        "  ",
+        &format!("{}: {tolerance}, every {}", measure.name, measure.period),
+    )
+}
+
+fn tolerance(tolerance: &Tolerance, unit: Option<&str>) -> String {
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    let limits = [
+        (tolerance.at_least, "at least ", unit.as_str()),
+        (tolerance.at_most, "at most ", unit.as_str()),
+        (tolerance.rise_at_most_percent, "at most ", "% over the baseline"),
+        (tolerance.fall_at_most_percent, "at most ", "% under the baseline"),
+    ];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(limit, before, after)| Some(format!("{before}{}{after}", rounded(limit?))));
+    limits.collect::<Vec<_>>().join(", ")
+}
+
+fn takes(plan: &Plan, style: Style) -> String {
+    let total = plan.baseline_secs + plan.injection_secs + plan.recovery_secs;
+    let span = |secs: u32| clock(secs.into());
+    let rounds = count(usize::try_from(plan.rounds).unwrap_or(usize::MAX), "round");
+    let lines = [
+        format!("{:>8}  baseline", span(plan.baseline_secs)),
+        format!("{:>8}  faults, at most, in {rounds}", span(plan.injection_secs)),
+        format!("{:>8}  recovery", span(plan.recovery_secs)),
+        format!(
+            "{:>8}  in all, for about ${:.4} at list price",
+            span(total),
+            plan.cost.usd
+        ),
+    ];
+    list("takes", lines.into_iter(), style)
+}
+
+fn standing(experiment: &Experiment, preflight: Option<&Preflight>, style: Style) -> String {
+    let Some(preflight) = preflight else {
+        return "AWS was not asked whether it could start.".to_owned();
+    };
+    if preflight.refusals.is_empty() {
+        let alarms = match experiment.guards.alarms.as_slice() {
+            [] => "no alarm guards it".to_owned(),
+            alarms => format!("{} ready to stop it", count(alarms.len(), "alarm")),
+        };
+        return format!("{}, {alarms}.", style.good("It could start now"));
+    }
+    let title = style.unsure("It would be refused:");
+    let reasons = preflight.refusals.iter().map(|refusal| wrap("  - ", &refusal.detail));
+    format!("{title}\n{}", reasons.collect::<Vec<_>>().join("\n"))
+}

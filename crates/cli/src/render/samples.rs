@@ -1,0 +1,272 @@
+//! Runs to render in tests.
+
+use inoculate_core::error::Result;
+use inoculate_core::experiment::Experiment;
+use inoculate_core::judge::{Point, Verdict, Window, judge};
+use inoculate_core::ports::{Evaluation, Measured, Results};
+use inoculate_core::run::{Cause, Ending, Event, JournalEntry, NewRun, Run, Status};
+use inoculate_core::setting::{Setting, SettingValue};
+use inoculate_core::undo::{UndoRecord, UndoState};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::details::RunDetails;
+
+/// A time in seconds after the samples begin.
+pub(crate) fn at(secs: i64) -> Timestamp {
+    let begin: Timestamp = "2026-03-04T09:00:00.5Z".parse().unwrap();
+    begin + SignedDuration::from_secs(secs)
+}
+
+/// The experiment of every sample.
+pub(crate) fn experiment() -> Experiment {
+    inoculate_core::read::experiment_from_text(
+        "name: throttle-payments
+hypothesis: >-
+  Orders are still placed while every invocation of payments is throttled, because checkout falls back to paying later.
+blast_radius: { functions: [shop-payments], percent: 100, longest: 2m }
+windows: { baseline: 1m, round: 10s, recovery: 1m }
+faults:
+  - { kind: reserved_concurrency, function: shop-payments, executions: 0 }
+steady_state:
+  - name: failed-orders
+    unit: percent
+    period: 10s
+    metric: { namespace: Shop, name: FailedOrders, statistic: Average }
+    tolerance: { at_most: 1 }
+  - name: checkout-time
+    unit: ms
+    period: 10s
+    metric: { namespace: Shop, name: CheckoutTime, statistic: p99 }
+    tolerance: { rise_at_most_percent: 50, at_most: 800 }
+guards: { alarms: [shop-revenue] }
+",
+    )
+    .unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+fn measured(from: i64, until: i64, failed: &[f64], time: &[f64]) -> Measured {
+    let points = |values: &[f64]| -> Vec<Point> {
+        let points = values.iter().enumerate();
+        points
+            .map(|(index, value)| Point {
+                at: at(from + 10 * index as i64),
+                value: *value,
+            })
+            .collect()
+    };
+    let experiment = experiment();
+    let expected = u32::try_from((until - from) / 10).unwrap();
+    let series = [points(failed), points(time)];
+    let findings = experiment.steady_state.iter().zip(series);
+    Measured {
+        at: at(until),
+        window: Window {
+            from: at(from),
+            until: at(until),
+        },
+        findings: findings
+            .map(|(measure, points)| judge(measure, Some(210.0), &points, expected))
+            .collect(),
+    }
+}
+
+fn steady(from: i64, until: i64) -> Measured {
+    let count = usize::try_from((until - from) / 10).unwrap();
+    measured(from, until, &vec![0.25; count], &vec![212.5; count])
+}
+
+/// A run with these events, each with the seconds after the begin.
+fn after(events: Vec<(i64, Event)>) -> RunDetails {
+    let new = NewRun {
+        id: "throttle-payments-20260304-090000-9f3c2a".parse().unwrap(),
+        experiment: "throttle-payments".into(),
+        digest: "d".repeat(64),
+        execution_arn: Some("arn:aws:states:eu-west-1:123456789012:execution:inoculate-experiment:x".into()),
+        functions: vec![],
+    };
+    let (mut run, first) = Run::open(new, "t".into(), at(0));
+    let mut journal = vec![first];
+    for (secs, event) in events {
+        run = next(&run, &event, at(secs)).unwrap();
+        journal.push(JournalEntry {
+            number: run.version,
+            at: at(secs),
+            token: "t".into(),
+            event,
+        });
+    }
+    RunDetails {
+        run,
+        experiment: Some(experiment()),
+        faults: vec![],
+        results: Results::default(),
+        journal,
+    }
+}
+
+fn next(run: &Run, event: &Event, at: Timestamp) -> Result<Run> {
+    run.after(event, at)
+}
+
+fn fault(state: UndoState) -> UndoRecord {
+    UndoRecord {
+        number: 0,
+        function: "shop-payments".parse().unwrap(),
+        setting: Setting::ReservedConcurrency,
+        before: SettingValue::Unreserved,
+        set: SettingValue::Executions(0),
+        state,
+        at: at(62),
+    }
+}
+
+fn injected() -> Vec<(i64, Event)> {
+    vec![
+        (61, Event::BaselineHeld),
+        (61, Event::InjectionBegan),
+        (
+            62,
+            Event::FaultIntended {
+                undo: 0,
+                what: "reserved concurrency of shop-payments: unreserved -> 0".into(),
+            },
+        ),
+        (63, Event::FaultApplied { undo: 0 }),
+        (64, Event::Injected),
+    ]
+}
+
+fn observed(secs: i64, round: u32, seen: &str) -> (i64, Event) {
+    let seen = seen.to_owned();
+    (secs, Event::Observed { round, seen })
+}
+
+fn ends(secs: i64, status: Status, cause: Cause, detail: &str) -> (i64, Event) {
+    let detail = detail.to_owned();
+    let ending = Ending { status, cause, detail };
+    (secs, Event::RollbackBegan { ending })
+}
+
+fn restored(secs: i64) -> Vec<(i64, Event)> {
+    let state = UndoState::Restored;
+    vec![(secs, Event::UndoSettled { undo: 0, state }), (secs, Event::RolledBack)]
+}
+
+/// Faults are in place, two rounds are over.
+pub(crate) fn running() -> RunDetails {
+    let mut events = injected();
+    events.push(observed(
+        75,
+        1,
+        "failed-orders inconclusive: 1 points arrived, 3 are needed",
+    ));
+    events.push(observed(
+        86,
+        2,
+        "failed-orders inconclusive: 2 points arrived, 3 are needed",
+    ));
+    let mut details = after(events);
+    details.faults = vec![fault(UndoState::Applied)];
+    details.results.baseline = Some(steady(0, 60));
+    details.results.observations = vec![
+        measured(64, 75, &[0.0], &[]),
+        measured(64, 86, &[0.0, 1.5], &[230.0, 12_345.678]),
+    ];
+    details
+}
+
+fn completed(verdict: Verdict, during: Measured, cause: Cause, because: &str) -> RunDetails {
+    let mut events = injected();
+    events.push(observed(75, 1, "nothing yet"));
+    events.push(observed(86, 2, because));
+    events.push(ends(186, Status::Completed, cause, because));
+    events.extend(restored(188));
+    events.push((
+        250,
+        Event::Closed {
+            status: Status::Completed,
+            verdict,
+        },
+    ));
+    let mut details = after(events);
+    details.faults = vec![fault(UndoState::Restored)];
+    details.results = Results {
+        baseline: Some(steady(0, 60)),
+        observations: vec![during.clone(), during.clone()],
+        evaluation: Some(Evaluation {
+            at: at(250),
+            verdict,
+            because: because.to_owned(),
+            during: Some(during),
+            recovery: Some(steady(188, 248)),
+            recovered: Some(Verdict::Upheld),
+        }),
+    };
+    details
+}
+
+/// The hypothesis held.
+pub(crate) fn upheld() -> RunDetails {
+    let because = "failed-orders upheld: all 12 points are within at most 1 percent (median 0.25 percent)";
+    let mut details = completed(Verdict::Upheld, steady(64, 184), Cause::WindowOver, because);
+    if let Some(ending) = &mut details.run.ending {
+        ending.detail = "the injection lasted 2m as planned".into();
+    }
+    details
+}
+
+/// The hypothesis did not hold.
+pub(crate) fn deviated() -> RunDetails {
+    let during = measured(64, 114, &[50.0, 100.0, 100.0, 100.0, 0.0], &[220.0; 5]);
+    let because = "failed-orders deviated: 4 of 5 points are not within at most 1 percent (median 100 percent)";
+    completed(Verdict::Deviated, during, Cause::Harm, because)
+}
+
+/// The steady state did not hold in the baseline.
+pub(crate) fn refused() -> RunDetails {
+    let because = "the steady state does not hold before the injection: failed-orders inconclusive: no data arrived, \
+                   6 points were expected";
+    let mut details = after(vec![
+        ends(61, Status::Refused, Cause::NotSteady, because),
+        (62, Event::RolledBack),
+        (
+            63,
+            Event::Closed {
+                status: Status::Refused,
+                verdict: Verdict::Inconclusive,
+            },
+        ),
+    ]);
+    details.results.baseline = Some(measured(0, 60, &[], &[200.0; 6]));
+    details.results.evaluation = Some(Evaluation {
+        at: at(63),
+        verdict: Verdict::Inconclusive,
+        because: format!("nothing was injected: {because}"),
+        during: None,
+        recovery: None,
+        recovered: None,
+    });
+    details
+}
+
+/// A setting could not be put back.
+pub(crate) fn rollback_failed() -> RunDetails {
+    let mut events = injected();
+    events.push(ends(
+        80,
+        Status::Aborted,
+        Cause::Alarm,
+        "alarm \"shop-revenue\" went to ALARM: Threshold Crossed",
+    ));
+    events.push((
+        81,
+        Event::RollbackFailed {
+            detail: "the reserved concurrency of shop-payments could not be put back to unreserved: AccessDenied"
+                .into(),
+        },
+    ));
+    let mut details = after(events);
+    details.faults = vec![fault(UndoState::Applied)];
+    details.results.baseline = Some(steady(0, 60));
+    details
+}

@@ -1,0 +1,210 @@
+//! What people read, as snapshots.
+
+use inoculate_core::error::{Code, Error};
+use inoculate_core::plan::Plan;
+use inoculate_core::ports::Function;
+use inoculate_core::preflight::{CurrentSetting, Guard, Preflight, Refusal};
+use inoculate_core::run::Run;
+use inoculate_core::setting::{Setting, SettingValue};
+use insta::assert_snapshot;
+
+use super::plan::Outlook;
+use super::samples::{self, at};
+use super::style::Style;
+use super::text::WIDTH;
+use super::{error, findings, journal, list, plan, progress, run};
+use crate::details::RunDetails;
+
+/// Text that fits a terminal of 80 columns, except for commands to copy.
+fn fits(text: String) -> String {
+    for line in text.lines() {
+        let is_command = line.starts_with("  aws ");
+        assert!(is_command || line.chars().count() <= WIDTH, "too wide: {line}");
+        assert_eq!(line, line.trim_end(), "blanks at the end");
+    }
+    text
+}
+
+fn everything(details: &RunDetails) -> String {
+    fits(run::everything(details, at(90), Style::PLAIN))
+}
+
+#[test]
+fn a_running_run() {
+    assert_snapshot!(everything(&samples::running()));
+}
+
+#[test]
+fn a_run_that_upheld() {
+    assert_snapshot!(everything(&samples::upheld()));
+}
+
+#[test]
+fn a_run_that_deviated() {
+    assert_snapshot!(everything(&samples::deviated()));
+}
+
+#[test]
+fn a_refused_run() {
+    assert_snapshot!(everything(&samples::refused()));
+}
+
+#[test]
+fn a_failed_rollback() {
+    assert_snapshot!(everything(&samples::rollback_failed()));
+}
+
+#[test]
+fn progress_entry_by_entry() {
+    let details = samples::running();
+    let mut lines = Vec::new();
+    for entry in &details.journal {
+        lines.push(journal::news(entry, details.run.opened_at, Style::PLAIN));
+    }
+    for measured in &details.results.observations {
+        lines.push(findings::brief(&measured.findings, Style::PLAIN));
+    }
+    assert_snapshot!(fits(lines.join("\n")));
+}
+
+#[test]
+fn progress_phase_by_phase() {
+    let plan = Plan::of(&samples::experiment());
+    let line = |run: Option<&Run>, secs| progress::line(run, &plan, at(secs), Style::PLAIN);
+    let opened = {
+        let mut run = samples::running().run;
+        run.phase = inoculate_core::run::Phase::Opened;
+        run
+    };
+    let recovering = {
+        let mut run = samples::upheld().run;
+        run.phase = inoculate_core::run::Phase::RolledBack;
+        run
+    };
+    let lines = [
+        line(None, 0),
+        line(Some(&opened), 7),
+        line(Some(&opened), 61),
+        line(Some(&samples::running().run), 90),
+        line(Some(&samples::rollback_failed().run), 95),
+        line(Some(&recovering), 200),
+    ];
+    assert_snapshot!(fits(lines.join("\n")));
+}
+
+#[test]
+fn a_list_of_runs() {
+    let runs = [
+        samples::running().run,
+        samples::deviated().run,
+        samples::refused().run,
+        samples::rollback_failed().run,
+    ];
+    assert_snapshot!(fits(list::text(&runs, Style::PLAIN)));
+    assert_snapshot!(list::text(&[], Style::PLAIN), @"no runs yet; start one with `inoculate run FILE`");
+}
+
+fn outlook(preflight: Option<Preflight>) -> Outlook {
+    let experiment = samples::experiment();
+    Outlook {
+        plan: Plan::of(&experiment),
+        experiment,
+        could_start: preflight.as_ref().map(|preflight| preflight.refusals.is_empty()),
+        preflight,
+    }
+}
+
+fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
+    Preflight {
+        refusals,
+        functions: vec![Function {
+            name: "shop-payments".parse().unwrap(),
+            arn: "arn:aws:lambda:eu-west-1:123456789012:function:shop-payments".into(),
+            ready: true,
+            allowed,
+        }],
+        settings: vec![CurrentSetting {
+            function: "shop-payments".parse().unwrap(),
+            setting: Setting::ReservedConcurrency,
+            now: SettingValue::Unreserved,
+            to: SettingValue::Executions(0),
+        }],
+    }
+}
+
+#[test]
+fn a_plan_that_could_start() {
+    let outlook = outlook(Some(preflight(true, vec![])));
+    assert_snapshot!(fits(plan::text(&outlook, Style::PLAIN)));
+}
+
+#[test]
+fn a_plan_that_would_be_refused() {
+    let refusal = |guard, detail: &str| Refusal {
+        guard,
+        detail: detail.into(),
+    };
+    let refusals = vec![
+        refusal(
+            Guard::Halted,
+            "halted since 2026-03-04T08:00:00Z: incident 4711; `inoculate resume` lifts it",
+        ),
+        refusal(
+            Guard::NotAllowed,
+            "function shop-payments does not allow experiments; its owner allows them with the tag inoculate=allow",
+        ),
+        refusal(
+            Guard::AlarmMissing,
+            "there is no alarm \"shop-revenue\" in this account and region",
+        ),
+    ];
+    let outlook = outlook(Some(preflight(false, refusals)));
+    assert_snapshot!(fits(plan::text(&outlook, Style::PLAIN)));
+}
+
+#[test]
+fn a_plan_without_aws() {
+    assert_snapshot!(fits(plan::text(&outlook(None), Style::PLAIN)));
+}
+
+#[test]
+fn an_error_says_what_where_and_what_to_do() {
+    let missing = Error::new(
+        Code::TableMissing,
+        "reading run a: there is no table `inoculate` in eu-west-1",
+    )
+    .help("is the stack deployed in this account and region? INOCULATE_STACK is its name");
+    assert_snapshot!(fits(error::text(&missing, Style::PLAIN)));
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let colour = Style {
+        terminal: true,
+        colour: true,
+    };
+    let stripped = |text: String| {
+        let mut plain = String::new();
+        let mut parts = text.split("\x1b[");
+        plain.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            plain.push_str(part.split_once('m').map_or("", |(_, text)| text));
+        }
+        plain
+    };
+    let missing = Error::new(Code::TableMissing, "no table").help("deploy");
+    assert_eq!(
+        stripped(error::text(&missing, colour)),
+        error::text(&missing, Style::PLAIN)
+    );
+    for details in [samples::running(), samples::deviated(), samples::rollback_failed()] {
+        let painted = run::everything(&details, at(90), colour);
+        assert!(painted.contains("\x1b["));
+        assert_eq!(stripped(painted), run::everything(&details, at(90), Style::PLAIN));
+    }
+    let outlook = outlook(Some(preflight(true, vec![])));
+    assert_eq!(
+        stripped(plan::text(&outlook, colour)),
+        plan::text(&outlook, Style::PLAIN)
+    );
+}

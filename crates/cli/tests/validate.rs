@@ -1,0 +1,200 @@
+//! The built command, without AWS: files in, text and exit code out.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+const VALID: &str = "name: throttle
+hypothesis: orders go on
+blast_radius: { functions: [payments], percent: 100, longest: 2m }
+windows: { baseline: 1m, recovery: 1m }
+faults: [{ kind: reserved_concurrency, function: payments, executions: 0 }]
+steady_state:
+  - name: errors
+    period: 10s
+    metric: { namespace: Shop, name: Errors, statistic: Sum }
+    tolerance: { at_most: 1 }
+";
+
+const WRONG: &str = "name: throttle
+hypothesis: orders go on
+blast_radius:
+  functions: [payments]
+  percent: 120
+  longest: 2
+windows: { baseline: 1m, recovery: 1m }
+faults:
+  - kind: reserved_concurency
+    function: payments
+steady_state:
+  - name: errors
+    period: 10s
+    metric: { namespace: Shop, name: Errors, statistic: Sum }
+    tolerence: { at_most: 1 }
+";
+
+/// A folder with files, removed at the end.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn with(files: &[(&str, &[u8])]) -> Folder {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        Folder(folder)
+    }
+
+    /// Runs the command there, with nothing of the environment that could reach AWS.
+    fn inoculate(&self, args: &[&str]) -> Output {
+        Command::new(binary())
+            .args(args)
+            .current_dir(&self.0)
+            .env_clear()
+            .env("HOME", self.0.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .unwrap()
+    }
+}
+
+fn binary() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_inoculate")).to_owned()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(text(&output.stderr), "", "JSON goes to stdout and nothing else is said");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
+}
+
+#[test]
+fn a_valid_file() {
+    let output = Folder::with(&[("a.yaml", VALID.as_bytes())]).inoculate(&["validate", "a.yaml"]);
+    assert_eq!(text(&output.stdout), "a.yaml: valid: throttle, 1 fault, 1 measure\n");
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn every_mistake_of_every_file_with_its_line() {
+    let folder = Folder::with(&[
+        ("a.yaml", WRONG.as_bytes()),
+        ("b.yaml", VALID.as_bytes()),
+        ("c.json", b"{ \"name\": "),
+        ("empty.yaml", b""),
+    ]);
+    let output = folder.inoculate(&["validate", "a.yaml", "b.yaml", "c.json", "empty.yaml", "none.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stdout), "b.yaml: valid: throttle, 1 fault, 1 measure\n");
+    let stderr = text(&output.stderr);
+    assert!(!stderr.contains('\x1b'), "no colour where there is no terminal");
+    assert_snapshot!(stderr);
+}
+
+#[test]
+fn mistakes_as_json() {
+    let folder = Folder::with(&[("a.yaml", WRONG.as_bytes()), ("b.yaml", VALID.as_bytes())]);
+    let output = folder.inoculate(&["validate", "--json", "a.yaml", "b.yaml", "none.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let files = json(&output)["files"].clone();
+    assert_eq!(files[0]["valid"], false);
+    assert_eq!(files[0]["problems"][0]["line"], 5);
+    assert_eq!(files[0]["problems"][0]["pointer"], "/blast_radius/percent");
+    assert_eq!(
+        files[1],
+        serde_json::json!({ "file": "b.yaml", "valid": true, "name": "throttle", "problems": [] })
+    );
+    assert_eq!(files[2]["problems"][0]["message"], "none.yaml: there is no such file");
+}
+
+#[test]
+fn files_that_are_no_experiments() {
+    let large = vec![b'#'; 256 * 1024 + 1];
+    let folder = Folder::with(&[("large", &large), ("latin1", b"name: caf\xe9")]);
+    for (file, message) in [
+        ("./large", "the file has more than 262144 bytes"),
+        ("./latin1", "byte 9 is not UTF-8"),
+        (".", "this is a directory"),
+    ] {
+        let output = folder.inoculate(&["validate", file]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_plan_needs_no_aws_when_it_is_offline() {
+    let folder = Folder::with(&[("a.yaml", VALID.as_bytes()), ("wrong.yaml", WRONG.as_bytes())]);
+    let output = folder.inoculate(&["plan", "--offline", "--json", "a.yaml"]);
+    assert_eq!(output.status.code(), Some(0));
+    let plan = json(&output);
+    assert_eq!(plan["could_start"], Value::Null);
+    assert_eq!(plan["plan"]["touches"][0]["function"], "payments");
+
+    let output = folder.inoculate(&["plan", "--offline", "--json", "wrong.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["error"]["code"], "InvalidExperiment");
+    assert!(
+        json(&output)["error"]["problems"]
+            .as_array()
+            .is_some_and(|problems| problems.len() > 2)
+    );
+
+    let output = folder.inoculate(&["plan", "--offline", "--json", "saved-one"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["error"]["code"], "ExperimentNotFound");
+}
+
+#[test]
+fn without_region_or_credentials_it_says_so() {
+    let folder = Folder::with(&[]);
+    for args in [&["list"][..], &["list", "--region", "eu-west-1"]] {
+        let output = folder.inoculate(args);
+        assert_eq!(output.status.code(), Some(6), "{args:?}");
+        assert!(
+            text(&output.stderr).starts_with("error[NoCredentials]: "),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(text(&output.stderr).contains("\n  help: "), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "");
+    }
+    let output = folder.inoculate(&["show", "r", "--json"]);
+    assert_eq!(json(&output)["error"]["code"], "NoCredentials");
+}
+
+#[test]
+fn a_mistake_in_a_file_is_found_before_aws_is_asked() {
+    let folder = Folder::with(&[("wrong.yaml", WRONG.as_bytes())]);
+    for command in ["run", "plan", "save"] {
+        let output = folder.inoculate(&[command, "wrong.yaml", "--json"]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert_eq!(json(&output)["error"]["code"], "InvalidExperiment");
+    }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_json_too() {
+    let output = Folder::with(&[]).inoculate(&["show", "a/b", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(json(&output)["error"]["code"], "Usage");
+}
+
+#[test]
+fn the_schema_is_json() {
+    let output = Folder::with(&[]).inoculate(&["schema"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(json(&output)["title"], "Inoculate experiment");
+}

@@ -1,0 +1,167 @@
+//! The leases on functions.
+
+use inoculate_core::error::Code;
+use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::names::RunId;
+use inoculate_core::ports::{LeaseRequest, Taken};
+
+use super::Fixture;
+use crate::build;
+
+/// A function nobody holds, and two runs that may want it.
+struct Case<'a> {
+    fixture: &'a dyn Fixture,
+    function: String,
+    mine: RunId,
+    other: RunId,
+}
+
+impl<'a> Case<'a> {
+    fn new(fixture: &'a dyn Fixture) -> Self {
+        let function = fixture.unique("leased");
+        let (mine, other) = (
+            build::name(&format!("{function}-mine")),
+            build::name(&format!("{function}-other")),
+        );
+        Case {
+            fixture,
+            function,
+            mine,
+            other,
+        }
+    }
+
+    fn arn(&self) -> String {
+        format!("arn:aws:lambda:eu-west-1:123456789012:function:{}", self.function)
+    }
+
+    async fn take(&self, run: &RunId, expires_at_ms: i64, take_over: Option<u64>) -> Taken {
+        let request = LeaseRequest {
+            function: build::name(&self.function),
+            function_arn: self.arn(),
+            run_id: run.clone(),
+            expires_at_ms,
+            take_over,
+        };
+        self.fixture.ports().leases.take(&request).await.unwrap()
+    }
+
+    fn lease(&self, run: &RunId, fence: u64, role: LeaseRole, expires_at_ms: i64) -> Lease {
+        Lease {
+            schema_version: 1,
+            function: build::name(&self.function),
+            function_arn: self.arn(),
+            run_id: run.clone(),
+            fence,
+            role,
+            expires_at_ms,
+        }
+    }
+
+    async fn read(&self) -> Lease {
+        self.fixture
+            .ports()
+            .leases
+            .read(&self.arn())
+            .await
+            .unwrap()
+            .expect("there is a lease")
+    }
+
+    async fn release(&self, run: &RunId) {
+        self.fixture.ports().leases.release(&self.arn(), run).await.unwrap();
+    }
+}
+
+/// The first taking has fence 1 and the role `observe`.
+pub async fn a_free_lease_is_taken(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    assert_eq!(fixture.ports().leases.read(&case.arn()).await.unwrap(), None);
+    assert_eq!(case.take(&case.mine, 9_000, None).await, Taken::Yes { fence: 1 });
+    assert_eq!(case.read().await, case.lease(&case.mine, 1, LeaseRole::Observe, 9_000));
+}
+
+/// A replay of the opening step must not raise the fence.
+pub async fn a_lease_taken_again_by_its_holder_is_renewed(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.take(&case.mine, 9_000, None).await;
+    assert_eq!(case.take(&case.mine, 10_000, None).await, Taken::Yes { fence: 1 });
+    assert_eq!(case.read().await, case.lease(&case.mine, 1, LeaseRole::Observe, 10_000));
+}
+
+/// Whether it has expired is for the caller to judge; a taking without a fence never takes over.
+pub async fn a_held_lease_is_not_taken(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.take(&case.mine, 9_000, None).await;
+    let held = case.lease(&case.mine, 1, LeaseRole::Observe, 9_000);
+    assert_eq!(
+        case.take(&case.other, i64::MAX / 2, None).await,
+        Taken::No { found: held.clone() }
+    );
+    assert_eq!(case.read().await, held);
+}
+
+/// The fence rises for another run and for the same one.
+pub async fn a_released_lease_is_free_and_the_fence_rises(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.take(&case.mine, 9_000, None).await;
+    case.release(&case.mine).await;
+    assert_eq!(case.read().await.role, LeaseRole::Released);
+    assert_eq!(case.take(&case.other, 10_000, None).await, Taken::Yes { fence: 2 });
+    case.release(&case.other).await;
+    assert_eq!(case.take(&case.other, 11_000, None).await, Taken::Yes { fence: 3 });
+    assert_eq!(
+        case.read().await,
+        case.lease(&case.other, 3, LeaseRole::Observe, 11_000)
+    );
+}
+
+/// Who names the fence that was seen takes over; who names another one lost a race.
+pub async fn an_expired_lease_is_taken_over_only_by_its_fence(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.take(&case.mine, 9_000, None).await;
+    let found = case.lease(&case.mine, 1, LeaseRole::Observe, 9_000);
+    assert_eq!(case.take(&case.other, 10_000, Some(7)).await, Taken::No { found });
+    assert_eq!(case.take(&case.other, 10_000, Some(1)).await, Taken::Yes { fence: 2 });
+    assert_eq!(
+        case.read().await,
+        case.lease(&case.other, 2, LeaseRole::Observe, 10_000)
+    );
+    assert!(matches!(case.take(&case.mine, 10_000, Some(1)).await, Taken::No { .. }));
+}
+
+/// A run that lost the lease learns it; a lease that was released is not held either.
+pub async fn only_the_holder_renews(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    let leases = &fixture.ports().leases;
+    let renewed = |run: &RunId, fence| case.lease(run, fence, LeaseRole::Fault, 20_000);
+    let lost = async |lease: Lease| leases.renew(&lease).await.unwrap_err().code;
+    assert_eq!(lost(renewed(&case.mine, 1)).await, Code::LeaseHeld, "there is no lease");
+
+    case.take(&case.mine, 9_000, None).await;
+    leases.renew(&renewed(&case.mine, 1)).await.unwrap();
+    assert_eq!(case.read().await, renewed(&case.mine, 1));
+
+    assert_eq!(lost(renewed(&case.other, 1)).await, Code::LeaseHeld, "another run");
+    assert_eq!(lost(renewed(&case.mine, 2)).await, Code::LeaseHeld, "another fence");
+    case.release(&case.mine).await;
+    assert_eq!(lost(renewed(&case.mine, 1)).await, Code::LeaseHeld, "released");
+    assert_eq!(case.read().await.role, LeaseRole::Released);
+}
+
+/// Giving back is idempotent, and what another run holds stays.
+pub async fn a_lease_is_given_back_once_and_only_by_its_holder(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.release(&case.mine).await;
+    assert_eq!(
+        fixture.ports().leases.read(&case.arn()).await.unwrap(),
+        None,
+        "a release makes no lease"
+    );
+    case.take(&case.mine, 9_000, None).await;
+    case.release(&case.other).await;
+    assert_eq!(case.read().await.role, LeaseRole::Observe);
+    case.release(&case.mine).await;
+    case.release(&case.mine).await;
+    assert_eq!(case.read().await, case.lease(&case.mine, 1, LeaseRole::Released, 9_000));
+}

@@ -1,0 +1,188 @@
+//! Functions, alarms, people, saved experiments and executions.
+
+use async_trait::async_trait;
+use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::experiment::Experiment;
+use inoculate_core::names::{ExperimentName, FunctionName, RunId};
+use inoculate_core::ports::{
+    AlarmState, Alarms, ExecutionState, Executions, Function, Halt, Library, Notices, Targets,
+};
+use inoculate_core::setting::{Reading, Setting, SettingValue};
+use serde_json::Value;
+
+use super::{FunctionState, State, World};
+
+#[async_trait]
+impl Targets for World {
+    async fn describe(&self, function: &FunctionName) -> Result<Option<Function>> {
+        Ok(self.look(|state| {
+            let found = state.functions.get(function)?;
+            Some(Function {
+                name: function.clone(),
+                arn: found.arn.clone(),
+                ready: found.updating_until <= state.now,
+                allowed: found.tags.get("inoculate").is_some_and(|tag| tag == "allow"),
+            })
+        }))
+    }
+
+    async fn read(&self, function: &FunctionName, setting: &Setting) -> Result<Reading> {
+        self.look(|state| {
+            let found = find(state, function)?;
+            let updating = *setting != Setting::ReservedConcurrency && state.now < found.updating_until;
+            Ok(Reading {
+                value: found.value(function, setting)?,
+                updating,
+            })
+        })
+    }
+
+    async fn write(&self, function: &FunctionName, setting: &Setting, value: SettingValue) -> Result<()> {
+        self.change(|state| {
+            let found = find(state, function)?;
+            if found.value(function, setting)? == value {
+                return Ok(());
+            }
+            let takes_time = *setting != Setting::ReservedConcurrency;
+            if takes_time && state.now < found.updating_until {
+                return Err(Error::new(Code::TargetBusy, format!("{function} is being updated")));
+            }
+            let done = state.now + state.updates_take;
+            if let Some(found) = state.functions.get_mut(function) {
+                found.set(setting, value)?;
+                if takes_time {
+                    found.updating_until = done;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn find<'a>(state: &'a State, function: &FunctionName) -> Result<&'a FunctionState> {
+    let found = state.functions.get(function);
+    found.ok_or_else(|| Error::new(Code::TargetNotFound, format!("there is no function {function}")))
+}
+
+impl FunctionState {
+    fn value(&self, function: &FunctionName, setting: &Setting) -> Result<SettingValue> {
+        Ok(match setting {
+            Setting::ReservedConcurrency => self
+                .concurrency
+                .map_or(SettingValue::Unreserved, SettingValue::Executions),
+            Setting::Timeout => SettingValue::Seconds(self.timeout_secs),
+            Setting::Memory => SettingValue::Megabytes(self.memory_mb),
+            Setting::EventSource { source } => match self.sources.get(source) {
+                Some(enabled) => SettingValue::Enabled(*enabled),
+                None => {
+                    let message = format!("{function} gets no events from {source}");
+                    return Err(Error::new(Code::TargetNotFound, message));
+                }
+            },
+        })
+    }
+
+    fn set(&mut self, setting: &Setting, value: SettingValue) -> Result<()> {
+        match (setting, value) {
+            (Setting::ReservedConcurrency, SettingValue::Unreserved) => self.concurrency = None,
+            (Setting::ReservedConcurrency, SettingValue::Executions(count)) => self.concurrency = Some(count),
+            (Setting::Timeout, SettingValue::Seconds(secs)) => self.timeout_secs = secs,
+            (Setting::Memory, SettingValue::Megabytes(megabytes)) => self.memory_mb = megabytes,
+            (Setting::EventSource { source }, SettingValue::Enabled(enabled)) => {
+                self.sources.insert(source.clone(), enabled);
+            }
+            (setting, value) => return Err(Error::internal(format!("{value} is no value of {setting}"))),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Alarms for World {
+    async fn states(&self, names: &[String]) -> Result<Vec<AlarmState>> {
+        let mut asked = Vec::new();
+        for name in names {
+            if !asked.contains(name) {
+                asked.push(name.clone());
+            }
+        }
+        Ok(self.look(|state| {
+            asked
+                .iter()
+                .filter_map(|name| state.alarms.get(name).cloned())
+                .collect()
+        }))
+    }
+}
+
+#[async_trait]
+impl Notices for World {
+    async fn publish(&self, subject: &str, body: &str) -> Result<()> {
+        self.change(|state| state.notices.push((subject.to_owned(), body.to_owned())));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Library for World {
+    async fn experiment(&self, name: &ExperimentName) -> Result<Option<Value>> {
+        Ok(self.look(|state| state.experiments.get(name).cloned()))
+    }
+
+    async fn save_experiment(&self, experiment: &Experiment) -> Result<()> {
+        let value = serde_json::to_value(experiment).map_err(|error| Error::internal(error.to_string()))?;
+        self.change(|state| state.experiments.insert(experiment.name.clone(), value));
+        Ok(())
+    }
+
+    async fn halt(&self) -> Result<Option<Halt>> {
+        Ok(self.look(|state| state.halt.clone()))
+    }
+
+    async fn set_halt(&self, halt: Option<&Halt>) -> Result<()> {
+        self.change(|state| state.halt = halt.cloned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Executions for World {
+    async fn start(&self, run_id: &RunId, input: &Value) -> Result<String> {
+        self.change(|state| match state.executions.get(run_id) {
+            Some((found, with)) if found.running && with == input => Ok(found.arn.clone()),
+            Some(_) => Err(Error::new(
+                Code::Conflict,
+                format!("there is an execution {run_id} already"),
+            )),
+            None => {
+                let arn = format!("arn:aws:states:eu-west-1:123456789012:execution:inoculate-experiment:{run_id}");
+                let execution = ExecutionState {
+                    arn: arn.clone(),
+                    running: true,
+                    status: "RUNNING".to_owned(),
+                    error: None,
+                    cause: None,
+                };
+                state.executions.insert(run_id.clone(), (execution, input.clone()));
+                Ok(arn)
+            }
+        })
+    }
+
+    async fn state(&self, run_id: &RunId) -> Result<Option<ExecutionState>> {
+        Ok(self.look(|state| state.executions.get(run_id).map(|(execution, _)| execution.clone())))
+    }
+
+    async fn stop(&self, run_id: &RunId, cause: &str) -> Result<()> {
+        self.change(|state| match state.executions.get_mut(run_id) {
+            Some((execution, _)) if execution.running => {
+                execution.running = false;
+                execution.status = "ABORTED".to_owned();
+                execution.cause = Some(cause.to_owned());
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => Err(Error::new(Code::RunNotFound, format!("there is no execution {run_id}"))),
+        })
+    }
+}

@@ -1,0 +1,118 @@
+"""What the whole-machine tests do to the world around Inoculate.
+
+usage: world.py ACTION ARGUMENTS-AS-JSON   (prints one JSON value; `feed` goes on until it is ended)
+"""
+
+import io
+import json
+import sys
+import time
+import zipfile
+
+import boto3
+
+NAMESPACE = "Machine"
+
+
+def function(name, tag="allow", timeout=30, memory=256, source=False):
+    """A function to experiment on. It is never invoked, so its code does not matter."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("bootstrap", "#!/bin/sh\n")
+    role = boto3.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    client = boto3.client("lambda")
+    tags = {"inoculate": tag} if tag else {}
+    made = client.create_function(
+        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Code={"ZipFile": code.getvalue()},
+        Timeout=timeout, MemorySize=memory, Tags=tags,
+    )
+    source_arn = None
+    if source:
+        url = boto3.client("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
+        attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        source_arn = attributes["Attributes"]["QueueArn"]
+        client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tags)
+    return {"arn": made["FunctionArn"], "source": source_arn}
+
+
+def settings(name):
+    """Everything of a function that a fault could change."""
+    client = boto3.client("lambda")
+    answer = client.get_function(FunctionName=name)
+    configuration = answer["Configuration"]
+    mappings = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    return {
+        "timeout": configuration["Timeout"],
+        "memory": configuration["MemorySize"],
+        "concurrency": answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        "revision": configuration["RevisionId"],
+        "sources": sorted((mapping["EventSourceArn"], mapping["State"]) for mapping in mappings),
+    }
+
+
+def reserve(name, executions):
+    """Somebody else changes the reserved concurrency."""
+    boto3.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=executions)
+
+
+def deny(role):
+    """From now on the role may do nothing but write logs."""
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "NotAction": "logs:*", "Resource": "*"}]}
+    boto3.client("iam").put_role_policy(RoleName=find_role(role), PolicyName="test-deny", PolicyDocument=json.dumps(policy))
+
+
+def allow(role):
+    """Takes `deny` back."""
+    boto3.client("iam").delete_role_policy(RoleName=find_role(role), PolicyName="test-deny")
+
+
+def find_role(logical_id):
+    pages = boto3.client("cloudformation").describe_stack_resource(StackName="inoculate", LogicalResourceId=logical_id)
+    return pages["StackResourceDetail"]["PhysicalResourceId"]
+
+
+def alarm(name, state):
+    client = boto3.client("cloudwatch")
+    client.put_metric_alarm(
+        AlarmName=name, Namespace=NAMESPACE, MetricName="Alarm", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+    )
+    client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="set by the test")
+
+
+def notify(topic, message):
+    boto3.client("sns").publish(TopicArn=topic, Message=json.dumps(message))
+
+
+def notices():
+    """Listens to the notices topic with a queue of its own; makes it on first use."""
+    queue = boto3.client("sqs").create_queue(QueueName="notices")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics = boto3.client("sns").list_topics()["Topics"]
+    topic = next(t["TopicArn"] for t in topics if t["TopicArn"].endswith(":inoculate-notices"))
+    allow_topic = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow_topic]})
+    boto3.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    return [m["Body"] for m in boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])]
+
+
+def feed(name, behaviour):
+    """Publishes the share of failed requests of a pretended system, several times a second.
+
+    behaviour: "fragile" fails while the function is throttled, "sturdy" never fails, "broken" always does.
+    """
+    lambda_client, cloudwatch = boto3.client("lambda"), boto3.client("cloudwatch")
+    while True:
+        throttled = lambda_client.get_function(FunctionName=name).get("Concurrency", {}).get("ReservedConcurrentExecutions") == 0
+        failed = {"fragile": throttled, "sturdy": False, "broken": True}[behaviour]
+        cloudwatch.put_metric_data(
+            Namespace=NAMESPACE,
+            MetricData=[{"MetricName": "Failed", "Dimensions": [{"Name": "System", "Value": name}], "Value": float(failed), "StorageResolution": 1}],
+        )
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    action, arguments = sys.argv[1], json.loads(sys.argv[2])
+    print(json.dumps(globals()[action](**arguments)))

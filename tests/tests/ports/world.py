@@ -1,0 +1,87 @@
+"""What the contract needs of the local stack beside the ports: `world.py ACTION JSON`. Prints JSON."""
+
+import io
+import json
+import sys
+import zipfile
+from datetime import datetime, timezone
+
+import boto3
+
+
+ROLE = "contract"
+
+
+def prepare(name, template):
+    """A role, a topic and the table as infra/template.yaml says, so that the contract runs on the keys and indexes that are deployed."""
+    from cfnlint.decode import cfn_yaml
+
+    resources = cfn_yaml.load(template)["Resources"].values()
+    [found] = [it["Properties"] for it in resources if it["Type"] == "AWS::DynamoDB::Table"]
+    keep = ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"]
+    properties = json.loads(json.dumps({key: found[key] for key in keep if key in found}))
+    boto3.client("dynamodb").create_table(TableName=name, **properties)
+    lambdas = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [lambdas]}
+    boto3.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    return boto3.client("sns").create_topic(Name=name)["TopicArn"]
+
+
+def function(name, tag, has_source):
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as file:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        file.writestr(entry, "#!/bin/sh\n")
+    client = boto3.client("lambda")
+    made = client.create_function(
+        FunctionName=name,
+        Runtime="provided.al2023",
+        Handler="bootstrap",
+        Role=boto3.client("iam").get_role(RoleName=ROLE)["Role"]["Arn"],
+        Code={"ZipFile": code.getvalue()},
+        Timeout=3,
+        MemorySize=256,
+        Tags={"inoculate": tag} if tag else {},
+    )
+    if not has_source:
+        return {"arn": made["FunctionArn"]}
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    source = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client.create_event_source_mapping(FunctionName=name, EventSourceArn=source)
+    return {"arn": made["FunctionArn"], "source": source}
+
+
+def publish(metric, samples):
+    dimensions = [{"Name": key, "Value": value} for key, value in metric["dimensions"].items()]
+    data = [
+        {
+            "MetricName": metric["name"],
+            "Dimensions": dimensions,
+            "Timestamp": datetime.fromtimestamp(second, timezone.utc),
+            "Value": value,
+            "StorageResolution": 1,
+        }
+        for second, value in samples
+    ]
+    boto3.client("cloudwatch").put_metric_data(Namespace=metric["namespace"], MetricData=data)
+
+
+def alarm(name, in_alarm):
+    client = boto3.client("cloudwatch")
+    client.put_metric_alarm(
+        AlarmName=name,
+        Namespace="Contract",
+        MetricName=name,
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    client.set_alarm_state(AlarmName=name, StateValue="ALARM" if in_alarm else "OK", StateReason="set by a test")
+
+
+action, arguments = sys.argv[1:]
+print(json.dumps(globals()[action](**json.loads(arguments))))
