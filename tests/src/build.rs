@@ -224,13 +224,13 @@ mod tests {
             let ports = world.ports();
             let from = ports.clock.now();
             let payments = name(PAYMENTS);
-            for value in [SettingValue::Executions(0), SettingValue::Unreserved] {
+            let (free, throttled) = (SettingValue::Unreserved, SettingValue::Executions(0));
+            for (from, to) in [(free, throttled), (throttled, free)] {
                 world.advance(10);
-                ports
+                let set = ports
                     .targets
-                    .write(&payments, &Setting::ReservedConcurrency, value)
-                    .await
-                    .unwrap();
+                    .replace(&payments, &Setting::ReservedConcurrency, from, to);
+                set.await.unwrap();
             }
             world.advance(10);
             let window = Window {

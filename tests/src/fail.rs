@@ -1,6 +1,7 @@
 //! Ports that fail when a test says so: before a call has its effect, or after it, with the answer lost.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -37,7 +38,7 @@ impl How {
 pub struct Call {
     /// Its number, from 1, among all calls of all ports.
     pub number: usize,
-    /// Port and method: `targets.write`.
+    /// Port and method: `targets.replace`.
     pub name: &'static str,
     /// What it was called with, as far as it tells one call from another.
     pub with: String,
@@ -54,7 +55,7 @@ impl Call {
             "leases.release",
             "library.save_experiment",
             "library.set_halt",
-            "targets.write",
+            "targets.replace",
             "notices.publish",
         ];
         writes.contains(&self.name)
@@ -95,7 +96,11 @@ pub struct Failing {
 struct Record {
     calls: Vec<Call>,
     rules: Vec<Rule>,
+    interruption: Option<(usize, Meanwhile)>,
 }
+
+/// What somebody else does in the middle of something.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Failing {
     /// Ports over these, none of which fails yet.
@@ -131,9 +136,14 @@ impl Failing {
         self.add(Which::From(number), how, code);
     }
 
-    /// Makes every call of one method fail: `targets.write`.
+    /// Makes every call of one method fail: `targets.replace`.
     pub fn fail_every(&self, name: &'static str, how: How, code: Code) {
         self.add(Which::Every(name), how, code);
+    }
+
+    /// Lets somebody else do this just before the call of this number, which then goes on.
+    pub fn interrupt(&self, number: usize, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        self.record().interruption = Some((number, Box::pin(meanwhile)));
     }
 
     /// Makes nothing fail any more.
@@ -162,6 +172,9 @@ impl Failing {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let rule = self.count(name, with.to_string());
+        if let Some(meanwhile) = self.interruption() {
+            meanwhile.await;
+        }
         let error = |code: Code| E::from(Error::new(code, format!("{name} failed because a test said so")));
         match rule {
             None => call.await,
@@ -175,6 +188,20 @@ impl Failing {
                 drop(call.await);
                 Err(error(code))
             }
+        }
+    }
+
+    /// What is to happen before the call that was counted last.
+    fn interruption(&self) -> Option<Meanwhile> {
+        let mut record = self.record();
+        let is_now = record
+            .interruption
+            .as_ref()
+            .is_some_and(|(number, _)| *number == record.calls.len());
+        if is_now {
+            record.interruption.take().map(|(_, meanwhile)| meanwhile)
+        } else {
+            None
         }
     }
 
@@ -300,14 +327,22 @@ impl Targets for Failing {
             .await
     }
 
-    async fn write(&self, function: &FunctionName, setting: &Setting, value: SettingValue) -> Result<()> {
-        let with = format!("{function}, {setting}, {value}");
-        self.pass(
-            "targets.write",
-            with,
-            self.inner.targets.write(function, setting, value),
-        )
-        .await
+    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
+        let with = format!("{function}, {setting}");
+        self.pass("targets.untagged", with, self.inner.targets.untagged(function, setting))
+            .await
+    }
+
+    async fn replace(
+        &self,
+        function: &FunctionName,
+        setting: &Setting,
+        from: SettingValue,
+        to: SettingValue,
+    ) -> Result<()> {
+        let with = format!("{function}, {setting}, {from} -> {to}");
+        let call = self.inner.targets.replace(function, setting, from, to);
+        self.pass("targets.replace", with, call).await
     }
 }
 
@@ -343,9 +378,10 @@ mod tests {
 
     async fn throttle(ports: &Ports) -> Result<()> {
         let payments = build::name("shop-payments");
+        let (from, to) = (SettingValue::Unreserved, SettingValue::Executions(0));
         ports
             .targets
-            .write(&payments, &Setting::ReservedConcurrency, SettingValue::Executions(0))
+            .replace(&payments, &Setting::ReservedConcurrency, from, to)
             .await
     }
 
@@ -386,10 +422,13 @@ mod tests {
         ports.library.halt().await.unwrap();
         let calls = failing.calls();
         let names: Vec<_> = calls.iter().map(|call| call.name).collect();
-        assert_eq!(names, ["targets.write", "library.halt", "library.halt", "library.halt"]);
+        assert_eq!(
+            names,
+            ["targets.replace", "library.halt", "library.halt", "library.halt"]
+        );
         assert_eq!(
             calls[0].to_string(),
-            "call 1: targets.write(shop-payments, reserved concurrency, 0)"
+            "call 1: targets.replace(shop-payments, reserved concurrency, unreserved -> 0)"
         );
         assert!(calls[0].is_write() && !calls[1].is_write());
     }

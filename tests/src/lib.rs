@@ -12,7 +12,8 @@
 //! let ports = world.ports();
 //!
 //! let payments = build::name("shop-payments");
-//! ports.targets.write(&payments, &Setting::ReservedConcurrency, SettingValue::Executions(0)).await.unwrap();
+//! let (from, to) = (SettingValue::Unreserved, SettingValue::Executions(0));
+//! ports.targets.replace(&payments, &Setting::ReservedConcurrency, from, to).await.unwrap();
 //!
 //! assert_eq!(world.function("shop-payments").concurrency, Some(0));
 //! # });
@@ -23,6 +24,8 @@
 //! | [`memory`] | [`World`]: every port in memory, with a clock that stands until it is moved |
 //! | [`build`] | valid experiments, runs and changes, to be altered in the one respect that a test is about |
 //! | [`fail`] | failing any call before or after its effect, and the list of calls to make cases from |
+//! | [`machine`] | the state machine without Step Functions: the five steps in the order of the file |
+//! | [`template`] | the CloudFormation templates as values |
 //! | [`contract`] | what every implementation of the ports must do; run against memory and the local stack |
 //!
 //! # A test of everything that can fail
@@ -36,7 +39,8 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! async fn step(ports: &inoculate_core::ports::Ports) -> inoculate_core::error::Result<()> {
 //!     let payments = build::name("shop-payments");
-//!     ports.targets.write(&payments, &Setting::ReservedConcurrency, SettingValue::Executions(0)).await
+//!     let (from, to) = (SettingValue::Unreserved, SettingValue::Executions(0));
+//!     ports.targets.replace(&payments, &Setting::ReservedConcurrency, from, to).await
 //! }
 //!
 //! let rehearsal = Failing::over(build::shop().ports());
@@ -71,7 +75,9 @@
 pub mod build;
 pub mod contract;
 pub mod fail;
+pub mod machine;
 pub mod memory;
+pub mod template;
 
 pub use memory::World;
 

@@ -1,6 +1,8 @@
 """Serves MiniStack on a free loopback port and writes that port into a file.
 
-usage: serve.py PORT_FILE
+usage: serve.py PORT_FILE [RECORD_FILE]
+
+With RECORD_FILE, writes into it what the requests would be billed for; see `record.py`.
 
 MiniStack takes a port number and cannot be asked to pick one. So the socket is bound here, to port 0, before MiniStack
 is imported (it reads its settings on import), and is handed to the web server it uses: no other process can take the
@@ -15,7 +17,7 @@ import socketserver
 import sys
 
 
-def main(port_file: str) -> None:
+def main(port_file: str, record_file: str | None = None) -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind(("127.0.0.1", 0))
@@ -39,6 +41,13 @@ def main(port_file: str) -> None:
     from hypercorn.config import Config
     from ministack.app import app
 
+    if record_file:
+        # Started with -I, so that the folder of this file is not on the path.
+        sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+        import record
+
+        record.start(record_file)
+
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
@@ -52,4 +61,4 @@ def main(port_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

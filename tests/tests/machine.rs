@@ -296,11 +296,18 @@ async fn what_cannot_run_is_refused_with_the_reason() {
         experiment["faults"][0]["function"] = json!(function);
         experiment
     };
-    for (function, says) in [
-        ("no-such-function", "there is no function"),
-        ("private", "inoculate=allow"),
+    let half = local.world(
+        "function",
+        &json!({ "name": "half", "source": true, "source_tag": null }),
+    );
+    let mut unplugged = on("half");
+    unplugged["faults"] = json!([{ "kind": "event_source_disabled", "function": "half", "source": half["source"] }]);
+    for (experiment, says) in [
+        (on("no-such-function"), "there is no function"),
+        (on("private"), "inoculate=allow"),
+        (unplugged, "aws lambda tag-resource"),
     ] {
-        let path = file(&folder, &on(function));
+        let path = file(&folder, &experiment);
         assert_failed(&local.command(&["run", path.to_str().unwrap()]), 4, says);
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use inoculate_core::experiment::Metric;
 use inoculate_core::ports::Ports;
 use inoculate_tests::contract::{self, Fixture, MadeFunction, NewFunction};
-use inoculate_tests::memory::{FunctionState, Sample, World};
+use inoculate_tests::memory::{FunctionState, Mapping, Sample, World};
 use inoculate_tests::{every_rule, every_rule_beyond_the_local_stack};
 use jiff::Timestamp;
 
@@ -48,10 +48,15 @@ impl Fixture for Memory {
             .map(|tag| ("inoculate".to_owned(), tag.to_owned()))
             .into_iter()
             .collect();
-        let source = new
-            .has_source
-            .then(|| format!("arn:aws:sqs:eu-west-1:123456789012:{}", new.name));
-        function.sources = source.iter().map(|source| (source.clone(), true)).collect();
+        let source = new.source.map(|source| {
+            let mapping = Mapping {
+                enabled: true,
+                allowed: source.tag == Some("allow"),
+            };
+            let arn = format!("arn:aws:sqs:eu-west-1:123456789012:{}", new.name);
+            function.sources.insert(arn.clone(), mapping);
+            arn
+        });
         let made = MadeFunction {
             name: new.name.clone(),
             arn: function.arn.clone(),

@@ -73,18 +73,8 @@ fn machine() -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn template() -> Value {
-    let python = PythonEnv::for_stack().unwrap();
-    let script = "import json, sys; from samtranslator.yaml_helper import yaml_parse; \
-                  print(json.dumps(yaml_parse(open(sys.argv[1]).read())))";
-    let file = workspace_root().join("infra/template.yaml");
-    let output = Command::new(python.python())
-        .args(["-c", script])
-        .arg(file)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+fn template() -> &'static Value {
+    inoculate_tests::template::inoculate().value()
 }
 
 fn states(machine: &Value) -> &serde_json::Map<String, Value> {
@@ -341,6 +331,19 @@ fn every_timeout_exceeds_what_it_waits_for() {
         whole > u64::from(MAX_RUN.secs()) + 3600,
         "the machine times out before the longest run"
     );
+}
+
+#[test]
+fn the_rollback_waits_longer_than_a_step_may_run_and_runs_longer_than_it_waits() {
+    let template = template();
+    let timeout = |function: &str| {
+        let own = template["Resources"][function]["Properties"]["Timeout"].as_i64();
+        own.or(template["Globals"]["Function"]["Timeout"].as_i64()).unwrap()
+    };
+    let in_flight = inoculate_core::undo::IN_FLIGHT.as_secs();
+    let patience = inoculate_rollback::PATIENCE.as_secs();
+    assert!(timeout("InjectFunction") < in_flight);
+    assert!(in_flight < patience && patience < timeout("RollbackFunction"));
 }
 
 #[test]

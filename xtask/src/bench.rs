@@ -1,6 +1,13 @@
 //! `cargo xtask bench`: what Inoculate costs. It prints; it never fails because something is slow.
 //!
-//! To add a benchmark: a variant of [`Benchmark`], with a function that prints a table.
+//! To add a benchmark: a variant of [`Benchmark`], with a function that prints a table. `docs/benchmarks.md` says what
+//! each figure means and how it is counted.
+
+mod binaries;
+mod cold_start;
+mod run_cost;
+mod runtime_api;
+mod usage;
 
 use clap::ValueEnum;
 
@@ -8,16 +15,22 @@ use crate::error::Error;
 use crate::{package, report};
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Benchmark {
     /// How big the packages are, as built and zipped
     PackageSize,
+    /// How long the functions take from nothing to being ready for their first event, and how much memory they hold then
+    ColdStart,
+    /// What one run uses on the local stack, what that is at list price, and what the plan says about it
+    RunCost,
 }
 
 impl Benchmark {
     fn run(self) -> Result<(), Error> {
         match self {
             Self::PackageSize => report::phase("package sizes", package::print_sizes),
+            Self::ColdStart => report::phase("cold start", cold_start::print),
+            Self::RunCost => report::phase("cost of a run", run_cost::print),
         }
     }
 }
@@ -29,12 +42,25 @@ pub(crate) struct Args {
     benchmarks: Vec<Benchmark>,
 }
 
-/// Runs the benchmarks that were asked for.
+/// Runs the benchmarks that were asked for. One that fails does not keep the others from running.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let chosen = if args.benchmarks.is_empty() {
-        Benchmark::value_variants()
-    } else {
-        &args.benchmarks
-    };
-    chosen.iter().try_for_each(|benchmark| benchmark.run())
+    if !args.benchmarks.is_empty() {
+        return run_each(&args.benchmarks);
+    }
+    let (packaged, all) = (package::all_packaged(), Benchmark::value_variants());
+    if packaged {
+        return run_each(all);
+    }
+    println!("There are no packages to measure: make them with `cargo xtask package`.");
+    let others: Vec<_> = all
+        .iter()
+        .filter(|one| **one != Benchmark::PackageSize)
+        .copied()
+        .collect();
+    run_each(&others)
+}
+
+fn run_each(benchmarks: &[Benchmark]) -> Result<(), Error> {
+    let results: Vec<_> = benchmarks.iter().map(|benchmark| benchmark.run()).collect();
+    results.into_iter().collect()
 }

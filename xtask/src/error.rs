@@ -29,6 +29,10 @@ pub(crate) enum Error {
     #[error("no packages in {}; make them with `cargo xtask package`", path.display())]
     NoPackages { path: PathBuf },
 
+    /// A benchmark could not measure what it should.
+    #[error("nothing was measured: {problem}")]
+    Benchmark { problem: String },
+
     /// The demonstration ran, and what it showed is not what it should show.
     #[error("the demonstration did not go as it should:\n{}", problems.join("\n"))]
     Demo { problems: Vec<String> },

@@ -97,7 +97,13 @@ pub(crate) fn print_sizes() -> Result<(), Error> {
     })
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+/// Whether every function was built and zipped.
+pub(crate) fn all_packaged() -> bool {
+    names().all(|name| bootstrap(name).is_file() && zip_file(name).is_file())
+}
+
+/// The functions, by the names of their binaries.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().flat_map(|(_, names)| names.iter().copied())
 }
 
@@ -105,7 +111,8 @@ fn lambda_dir() -> PathBuf {
     target_dir().join("lambda")
 }
 
-fn bootstrap(name: &str) -> PathBuf {
+/// Where the release build of a function is.
+pub(crate) fn bootstrap(name: &str) -> PathBuf {
     lambda_dir().join(name).join("bootstrap")
 }
 

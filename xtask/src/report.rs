@@ -42,6 +42,46 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{}.{:02} MB", hundredths / 100, hundredths % 100)
 }
 
+/// A duration in milliseconds with one decimal.
+pub(crate) fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// Prints a table: the first column to the left, the others to the right.
+pub(crate) fn table<C: AsRef<str>>(head: &[&str], rows: &[Vec<C>]) {
+    print!("\n{}", table_text(head, rows));
+}
+
+fn table_text<C: AsRef<str>>(head: &[&str], rows: &[Vec<C>]) -> String {
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let rows = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| cell.as_ref().to_owned()).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            });
+        text.push_str(cells.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +92,12 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(megabytes(4_000_000), "4.00 MB");
         assert_eq!(megabytes(4_000_001), "4.01 MB");
+        assert_eq!(milliseconds(Duration::from_micros(12_340)), "12.3 ms");
+    }
+
+    #[test]
+    fn a_table_lines_up() {
+        let text = table_text(&["what", "ms"], &[vec!["a", "1.5"], vec!["longer", "10"]]);
+        assert_eq!(text, "what     ms\na       1.5\nlonger   10\n");
     }
 }

@@ -6,10 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::ports::{Executions, Ports};
 
@@ -44,6 +48,16 @@ pub struct Names {
     pub notices_topic_arn: Option<String>,
 }
 
+/// What a person asks for, over the usual configuration of AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// The region; `None` leaves it to the environment or the profile.
+    pub region: Option<String>,
+    /// The profile; `None` leaves it to the environment. One that is named here wins over credentials in the
+    /// environment, as with the AWS CLI.
+    pub profile: Option<String>,
+}
+
 /// The configuration of AWS, loaded. Nothing was called yet.
 #[derive(Debug, Clone)]
 pub struct Aws {
@@ -66,16 +80,16 @@ pub struct Stack {
 /// # Errors
 /// As [`Aws::load`].
 pub async fn ports(names: &Names) -> Result<Ports> {
-    Ok(Aws::load().await?.ports(names))
+    Ok(Aws::load(&Options::default()).await?.ports(names))
 }
 
 impl Aws {
-    /// Loads the configuration from the environment and the profile.
+    /// Loads the configuration from the options, the environment and the profile.
     ///
     /// # Errors
     /// [`Code::NoCredentials`] when no region is set, or an endpoint is set that is no URL. Credentials are looked for at
     /// the first call, not here.
-    pub async fn load() -> Result<Aws> {
+    pub async fn load(options: &Options) -> Result<Aws> {
         check_endpoints(
             std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok())),
         )?;
@@ -85,13 +99,18 @@ impl Aws {
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(OPERATION);
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http.clone())
             .timeout_config(timeouts.build())
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
-            .load()
-            .await;
-        Aws::with(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES));
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let Some(profile) = &options.profile else {
+            return Aws::with(loader.load().await);
+        };
+        let config = loader.profile_name(profile).load().await;
+        Aws::with(with_credentials_of(profile, config, http))
     }
 
     /// Takes a configuration that is loaded already.
@@ -177,6 +196,16 @@ impl Aws {
         let endpoint = self.config.endpoint_url().map(str::to_owned);
         Service { kind, endpoint }
     }
+}
+
+/// The default chain would take credentials of the environment before those of the profile, and reach another account
+/// than the one that was named.
+fn with_credentials_of(profile: &str, config: SdkConfig, http: SharedHttpClient) -> SdkConfig {
+    let client = ProviderConfig::without_region().with_http_client(http);
+    let client = client.with_region(config.region().cloned());
+    let credentials = ProfileFileCredentialsProvider::builder().configure(&client);
+    let credentials = SharedCredentialsProvider::new(credentials.profile_name(profile).build());
+    config.into_builder().credentials_provider(credentials).build()
 }
 
 /// Refuses an endpoint that is no URL, for the SDK panics at an empty one.

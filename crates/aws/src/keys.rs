@@ -1,4 +1,5 @@
-//! The table in names: keys, index and attributes. No other file knows one of them.
+//! The table in names: keys, index and attributes. No other file knows one of them, but for the template, which makes the
+//! table; a test holds the names that are public here equal to those in it.
 //!
 //! | PK | SK | holds |
 //! |---|---|---|
@@ -18,18 +19,18 @@ use inoculate_core::ports::RunResult;
 use jiff::Timestamp;
 
 /// The partition key.
-pub(crate) const PK: &str = "PK";
+pub const PK: &str = "PK";
 /// The sort key.
-pub(crate) const SK: &str = "SK";
+pub const SK: &str = "SK";
 /// When DynamoDB may delete the item, in seconds since 1970. Only tidies up; nothing is decided by it.
-pub(crate) const EXPIRES_AT: &str = "expires_at";
+pub const EXPIRES_AT: &str = "expires_at";
 
 /// The index that lists runs, newest first. Only `META` items have its keys.
-pub(crate) const RUNS_INDEX: &str = "runs";
+pub const RUNS_INDEX: &str = "runs";
 /// The partition key of [`RUNS_INDEX`].
-pub(crate) const LIST_PK: &str = "list_pk";
+pub const LIST_PK: &str = "list_pk";
 /// The sort key of [`RUNS_INDEX`].
-pub(crate) const LIST_SK: &str = "list_sk";
+pub const LIST_SK: &str = "list_sk";
 /// The one partition of [`RUNS_INDEX`].
 pub(crate) const LIST_ALL: &str = "RUN";
 

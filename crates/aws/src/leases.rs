@@ -104,7 +104,7 @@ fn next_fence(request: &LeaseRequest, found: Option<&Lease>) -> Option<u64> {
     let released = found.role == LeaseRole::Released;
     if !released && found.run_id == request.run_id {
         Some(found.fence)
-    } else if released || request.take_over == Some(found.fence) {
+    } else if released || request.take_over.as_ref() == Some(found) {
         Some(found.fence.saturating_add(1))
     } else {
         None
@@ -199,14 +199,22 @@ mod tests {
 
     #[test]
     fn the_fence_rises_with_every_taking_but_not_for_the_holder() {
+        let renewed = Lease {
+            expires_at_ms: 2,
+            ..lease("other", LeaseRole::Fault)
+        };
         for (found, take_over, expected) in [
             (None, None, Some(1)),
             (Some(lease("me", LeaseRole::Observe)), None, Some(7)),
             (Some(lease("me", LeaseRole::Released)), None, Some(8)),
             (Some(lease("other", LeaseRole::Released)), None, Some(8)),
             (Some(lease("other", LeaseRole::Fault)), None, None),
-            (Some(lease("other", LeaseRole::Fault)), Some(7), Some(8)),
-            (Some(lease("other", LeaseRole::Fault)), Some(6), None),
+            (
+                Some(lease("other", LeaseRole::Fault)),
+                Some(lease("other", LeaseRole::Fault)),
+                Some(8),
+            ),
+            (Some(lease("other", LeaseRole::Fault)), Some(renewed), None),
         ] {
             let request = LeaseRequest {
                 function: "f".parse().unwrap(),
@@ -215,11 +223,8 @@ mod tests {
                 expires_at_ms: 9,
                 take_over,
             };
-            assert_eq!(
-                next_fence(&request, found.as_ref()),
-                expected,
-                "{found:?} {take_over:?}"
-            );
+            let fence = next_fence(&request, found.as_ref());
+            assert_eq!(fence, expected, "{found:?} {request:?}");
         }
     }
 }

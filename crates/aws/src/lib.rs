@@ -6,7 +6,7 @@
 //! | look in | for |
 //! |---|---|
 //! | [`connect`] | start-up of the five functions and of the command: configuration, timeouts, names |
-//! | `keys` | every key, index and attribute name of the table, and nothing else knows one |
+//! | [`keys`] | every key, index and attribute name of the table, and nothing else knows one |
 //! | `table` | items in and out of DynamoDB |
 //! | `runs`, `leases`, `library` | the records of runs, the leases, saved experiments and the kill switch |
 //! | `targets` | Lambda functions and their settings |
@@ -24,7 +24,7 @@ pub mod connect;
 mod error;
 mod executions;
 pub mod functions;
-mod keys;
+pub mod keys;
 mod leases;
 mod library;
 mod metrics;
@@ -36,4 +36,4 @@ mod targets;
 #[cfg(test)]
 mod testing;
 
-pub use connect::{Aws, Names, Stack, ports};
+pub use connect::{Aws, Names, Options, Stack, ports};

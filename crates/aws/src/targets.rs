@@ -1,9 +1,11 @@
 //! Lambda functions under test and their settings. Nothing here waits: what takes time is reported as `updating`.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
-use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
+use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration, LastUpdateStatus, State};
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::FunctionName;
@@ -24,11 +26,12 @@ pub(crate) struct LambdaTargets {
     service: Service,
 }
 
-/// Which field of a function's configuration, with its new value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Timeout(i32),
-    Memory(i32),
+/// A setting as it was read, with what an update needs to name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    reading: Reading,
+    /// The revision of the function, or the id of the mapping. Reserved concurrency needs neither.
+    handle: Option<String>,
 }
 
 impl LambdaTargets {
@@ -36,33 +39,61 @@ impl LambdaTargets {
         LambdaTargets { client, service }
     }
 
-    async fn configuration(&self, function: &FunctionName) -> Result<GetFunctionConfigurationOutput> {
-        let request = self
-            .client
-            .get_function_configuration()
-            .function_name(function.as_str());
-        let answer = request.send().await;
-        answer.map_err(|error| {
-            self.service
-                .error(format_args!("reading the settings of {function}"), error)
-        })
+    async fn find(&self, function: &FunctionName, setting: &Setting) -> Result<Found> {
+        match setting {
+            Setting::ReservedConcurrency => self.find_concurrency(function).await,
+            Setting::Timeout | Setting::Memory => self.find_field(function, setting).await,
+            Setting::EventSource { source } => {
+                let mapping = self.mapping(function, source).await?;
+                let reading = mapping_reading(&mapping)?;
+                Ok(Found {
+                    reading,
+                    handle: mapping.uuid,
+                })
+            }
+        }
     }
 
     /// Read from `GetFunction`, which the other reads need anyway, so that a reader needs no permission more.
-    async fn concurrency(&self, function: &FunctionName) -> Result<SettingValue> {
+    async fn find_concurrency(&self, function: &FunctionName) -> Result<Found> {
         let request = self.client.get_function().function_name(function.as_str());
         let answer = request.send().await;
         let answer = answer.map_err(|error| {
             self.service
                 .error(format_args!("reading the concurrency of {function}"), error)
         })?;
-        match answer
+        let reserved = answer
             .concurrency()
-            .and_then(|concurrency| concurrency.reserved_concurrent_executions())
-        {
-            None => Ok(SettingValue::Unreserved),
-            Some(executions) => Ok(SettingValue::Executions(unsigned(executions, "concurrency", function)?)),
-        }
+            .and_then(|concurrency| concurrency.reserved_concurrent_executions());
+        let value = match reserved {
+            None => SettingValue::Unreserved,
+            Some(executions) => SettingValue::Executions(unsigned(executions, "concurrency", function)?),
+        };
+        let reading = Reading { value, updating: false };
+        Ok(Found { reading, handle: None })
+    }
+
+    async fn find_field(&self, function: &FunctionName, setting: &Setting) -> Result<Found> {
+        let request = self
+            .client
+            .get_function_configuration()
+            .function_name(function.as_str());
+        let answer = request.send().await;
+        let now = answer.map_err(|error| {
+            self.service
+                .error(format_args!("reading the settings of {function}"), error)
+        })?;
+        let value = if *setting == Setting::Timeout {
+            SettingValue::Seconds(required(now.timeout(), "timeout", function)?)
+        } else {
+            SettingValue::Megabytes(required(now.memory_size(), "memory size", function)?)
+        };
+        let updating = is_updating(now.state(), now.last_update_status());
+        let reading = Reading { value, updating };
+        Ok(Found {
+            reading,
+            handle: now.revision_id,
+        })
     }
 
     /// Reserved concurrency applies at once and to all versions.
@@ -85,31 +116,20 @@ impl LambdaTargets {
         Ok(())
     }
 
-    /// Sets one field of the configuration. The revision that was read goes with the update, so that a deploy in
-    /// between is not overwritten: Lambda refuses the update, and the caller may try again.
+    /// An update of the configuration of exactly this revision: Lambda refuses it when a deploy came in between.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>
-    async fn set_field(&self, function: &FunctionName, field: Field) -> Result<()> {
-        let now = self.configuration(function).await?;
-        let (set, wanted) = match field {
-            Field::Timeout(secs) => (now.timeout(), secs),
-            Field::Memory(megabytes) => (now.memory_size(), megabytes),
-        };
-        if set == Some(wanted) {
-            return Ok(());
-        }
-        if is_updating(now.state(), now.last_update_status()) {
-            return Err(self.busy(format!("{function} is being updated")));
-        }
-        let request = self
-            .client
-            .update_function_configuration()
-            .function_name(function.as_str());
-        let request = match field {
-            Field::Timeout(secs) => request.timeout(secs),
-            Field::Memory(megabytes) => request.memory_size(megabytes),
-        };
-        let answer = request.set_revision_id(now.revision_id).send().await;
+    fn update(&self, function: &FunctionName, revision: Option<String>) -> UpdateFunctionConfigurationFluentBuilder {
+        let request = self.client.update_function_configuration();
+        request.function_name(function.as_str()).set_revision_id(revision)
+    }
+
+    async fn send_update(
+        &self,
+        function: &FunctionName,
+        update: UpdateFunctionConfigurationFluentBuilder,
+    ) -> Result<()> {
+        let answer = update.send().await;
         answer.map_err(|error| {
             self.service
                 .error(format_args!("changing the settings of {function}"), error)
@@ -147,24 +167,24 @@ impl LambdaTargets {
         }
     }
 
-    async fn set_mapping(&self, function: &FunctionName, source: &str, enabled: bool) -> Result<()> {
-        let mapping = self.mapping(function, source).await?;
-        let now = mapping_reading(&mapping)?;
-        if now.value == SettingValue::Enabled(enabled) {
-            return Ok(());
-        }
-        if now.updating {
-            return Err(self.busy(format!("the mapping of {function} from {source} is being updated")));
-        }
-        let request = self.client.update_event_source_mapping().set_uuid(mapping.uuid);
+    async fn switch_mapping(&self, function: &FunctionName, id: Option<String>, enabled: bool) -> Result<()> {
+        let request = self.client.update_event_source_mapping().set_uuid(id);
         let answer = request.enabled(enabled).send().await;
-        let doing = format_args!("switching the mapping of {function} from {source}");
+        let doing = format_args!("switching an event source of {function}");
         answer.map_err(|error| self.service.error(doing, error))?;
         Ok(())
     }
 
-    fn busy(&self, message: String) -> Error {
-        self.service.advised(Code::TargetBusy, message)
+    /// Whether a mapping carries the tag of consent. Its function's tags are not its own.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/tags-esm.html>
+    async fn has_consent(&self, mapping_arn: &str) -> Result<bool> {
+        let answer = self.client.list_tags().resource(mapping_arn).send().await;
+        let answer = answer.map_err(|error| {
+            self.service
+                .error(format_args!("reading the tags of {mapping_arn}"), error)
+        })?;
+        Ok(is_consent(answer.tags()))
     }
 }
 
@@ -181,7 +201,6 @@ impl Targets for LambdaTargets {
                     .error(format_args!("reading the function {function}"), error));
             }
         };
-        let consent = found.tags().and_then(|tags| tags.get(CONSENT_TAG));
         let configuration = found.configuration();
         let Some(arn) = configuration.and_then(FunctionConfiguration::function_arn) else {
             return Err(Error::internal(format!("Lambda describes {function} without its ARN")));
@@ -190,49 +209,73 @@ impl Targets for LambdaTargets {
             name: function.clone(),
             arn: arn.to_owned(),
             ready: configuration.is_some_and(is_ready),
-            allowed: consent.is_some_and(|value| value == CONSENT),
+            allowed: is_consent(found.tags()),
         }))
     }
 
     async fn read(&self, function: &FunctionName, setting: &Setting) -> Result<Reading> {
-        match setting {
-            Setting::ReservedConcurrency => {
-                let value = self.concurrency(function).await?;
-                Ok(Reading { value, updating: false })
-            }
-            Setting::Timeout | Setting::Memory => {
-                let found = self.configuration(function).await?;
-                let value = if *setting == Setting::Timeout {
-                    SettingValue::Seconds(required(found.timeout(), "timeout", function)?)
-                } else {
-                    SettingValue::Megabytes(required(found.memory_size(), "memory size", function)?)
-                };
-                let updating = is_updating(found.state(), found.last_update_status());
-                Ok(Reading { value, updating })
-            }
-            Setting::EventSource { source } => mapping_reading(&self.mapping(function, source).await?),
-        }
+        Ok(self.find(function, setting).await?.reading)
     }
 
-    async fn write(&self, function: &FunctionName, setting: &Setting, value: SettingValue) -> Result<()> {
-        match (setting, value) {
+    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
+        let Setting::EventSource { source } = setting else {
+            return Ok(None);
+        };
+        let mapping = self.mapping(function, source).await?;
+        let Some(arn) = mapping.event_source_mapping_arn else {
+            let message = format!("Lambda describes the mapping of {function} from {source} without its ARN");
+            return Err(Error::internal(message));
+        };
+        Ok(if self.has_consent(&arn).await? { None } else { Some(arn) })
+    }
+
+    /// Timeout and memory change atomically: the revision that was compared goes with the update. For reserved
+    /// concurrency and event source mappings Lambda has no condition, so they are read right before they are set; a
+    /// change by somebody else in the milliseconds between would be overwritten.
+    async fn replace(
+        &self,
+        function: &FunctionName,
+        setting: &Setting,
+        from: SettingValue,
+        to: SettingValue,
+    ) -> Result<()> {
+        let Found { reading, handle } = self.find(function, setting).await?;
+        if reading.value == to {
+            return Ok(());
+        }
+        if reading.value != from {
+            let message = format!("the {setting} of {function} is {}, not {from}", reading.value);
+            return Err(Error::new(Code::Conflict, message).help("somebody else changed it; look again"));
+        }
+        if reading.updating {
+            let message = format!("the {setting} of {function} cannot be changed while an update is under way");
+            return Err(self.service.advised(Code::TargetBusy, message));
+        }
+        match (setting, to) {
             (Setting::ReservedConcurrency, SettingValue::Unreserved) => self.set_concurrency(function, None).await,
             (Setting::ReservedConcurrency, SettingValue::Executions(executions)) => {
                 self.set_concurrency(function, Some(signed(executions, setting)?)).await
             }
             (Setting::Timeout, SettingValue::Seconds(secs)) => {
-                self.set_field(function, Field::Timeout(signed(secs, setting)?)).await
+                let update = self.update(function, handle).timeout(signed(secs, setting)?);
+                self.send_update(function, update).await
             }
             (Setting::Memory, SettingValue::Megabytes(megabytes)) => {
-                self.set_field(function, Field::Memory(signed(megabytes, setting)?))
-                    .await
+                let update = self.update(function, handle).memory_size(signed(megabytes, setting)?);
+                self.send_update(function, update).await
             }
-            (Setting::EventSource { source }, SettingValue::Enabled(enabled)) => {
-                self.set_mapping(function, source, enabled).await
+            (Setting::EventSource { .. }, SettingValue::Enabled(enabled)) => {
+                self.switch_mapping(function, handle, enabled).await
             }
-            (setting, value) => Err(Error::internal(format!("{value} is no value of {setting}"))),
+            (setting, to) => Err(Error::internal(format!("{to} is no value of {setting}"))),
         }
     }
+}
+
+/// Whether these tags allow experiments.
+fn is_consent(tags: Option<&HashMap<String, String>>) -> bool {
+    tags.and_then(|tags| tags.get(CONSENT_TAG))
+        .is_some_and(|value| value == CONSENT)
 }
 
 /// Whether an update of the configuration is under way.
@@ -285,7 +328,7 @@ fn signed(value: u32, setting: &Setting) -> Result<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Script;
+    use crate::testing::{Script, Sent};
 
     fn payments() -> FunctionName {
         "payments".parse().unwrap()
@@ -332,49 +375,54 @@ mod tests {
         assert!(!function(Some(State::Inactive), None));
     }
 
-    #[tokio::test]
-    async fn an_update_carries_the_revision_that_was_read() {
-        let http = Script::new([(200, r#"{"Timeout":30,"RevisionId":"rev-1"}"#), (200, "{}")]);
+    /// Replaces 30 seconds by one, and says what came of it and what was sent.
+    async fn shorten(http: &Script) -> (Result<()>, Vec<Sent>) {
+        let (from, to) = (SettingValue::Seconds(30), SettingValue::Seconds(1));
         let targets = http.ports().targets;
-        targets
-            .write(&payments(), &Setting::Timeout, SettingValue::Seconds(1))
-            .await
-            .unwrap();
-        let body: serde_json::Value = serde_json::from_str(&http.requests()[1].body).unwrap();
+        let outcome = targets.replace(&payments(), &Setting::Timeout, from, to).await;
+        (outcome, http.requests())
+    }
+
+    #[tokio::test]
+    async fn an_update_carries_the_revision_that_was_compared() {
+        let http = Script::new([(200, r#"{"Timeout":30,"RevisionId":"rev-1"}"#), (200, "{}")]);
+        let (outcome, sent) = shorten(&http).await;
+        outcome.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&sent[1].body).unwrap();
         assert_eq!(body, serde_json::json!({ "Timeout": 1, "RevisionId": "rev-1" }));
+    }
+
+    #[tokio::test]
+    async fn a_deploy_between_reading_and_setting_is_not_overwritten() {
+        let refused = r#"{"__type":"PreconditionFailedException"}"#;
+        let http = Script::new([(200, r#"{"Timeout":30,"RevisionId":"rev-1"}"#), (412, refused)]);
+        let (outcome, _) = shorten(&http).await;
+        assert_eq!(outcome.unwrap_err().code, Code::TargetBusy);
     }
 
     #[tokio::test]
     async fn what_is_set_already_is_not_set_again() {
         let http = Script::new([(200, r#"{"Timeout":1,"LastUpdateStatus":"InProgress"}"#)]);
-        let targets = http.ports().targets;
-        targets
-            .write(&payments(), &Setting::Timeout, SettingValue::Seconds(1))
-            .await
-            .unwrap();
-        assert_eq!(http.requests().len(), 1);
+        let (outcome, sent) = shorten(&http).await;
+        outcome.unwrap();
+        assert_eq!(sent.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_value_of_somebody_else_is_a_conflict_that_names_it() {
+        let http = Script::new([(200, r#"{"Timeout":7}"#)]);
+        let (outcome, sent) = shorten(&http).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code, Code::Conflict);
+        assert_eq!(error.message, "the timeout of payments is 7s, not 30s");
+        assert_eq!(sent.len(), 1);
     }
 
     #[tokio::test]
     async fn a_function_being_updated_is_busy_and_not_touched() {
-        let http = Script::new([(200, r#"{"MemorySize":256,"LastUpdateStatus":"InProgress"}"#)]);
-        let targets = http.ports().targets;
-        let error = targets
-            .write(&payments(), &Setting::Memory, SettingValue::Megabytes(128))
-            .await
-            .unwrap_err();
-        assert_eq!(error.code, Code::TargetBusy);
-        assert_eq!(http.requests().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_value_of_another_setting_is_a_defect() {
-        let http = Script::new([]);
-        let targets = http.ports().targets;
-        let error = targets
-            .write(&payments(), &Setting::Memory, SettingValue::Seconds(1))
-            .await
-            .unwrap_err();
-        assert_eq!(error.code, Code::Internal);
+        let http = Script::new([(200, r#"{"Timeout":30,"LastUpdateStatus":"InProgress"}"#)]);
+        let (outcome, sent) = shorten(&http).await;
+        assert_eq!(outcome.unwrap_err().code, Code::TargetBusy);
+        assert_eq!(sent.len(), 1);
     }
 }

@@ -16,7 +16,7 @@ pub enum Code {
     ExperimentNotFound,
     /// There is no record of this run.
     RunNotFound,
-    /// The record of the run changed in the meantime; read it again and decide anew.
+    /// The record of the run, or a setting, changed in the meantime; read it again and decide anew.
     Conflict,
     /// There is no such Lambda function, event source or alarm.
     TargetNotFound,

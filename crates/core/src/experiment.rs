@@ -125,7 +125,8 @@ pub enum Fault {
         #[schemars(range(min = 128, max = 10_240))]
         memory_mb: u32,
     },
-    /// Switches an event source mapping off: the function gets no more events from it.
+    /// Switches an event source mapping off: the function gets no more events from it. The mapping must carry the tag
+    /// `inoculate` with the value `allow` itself; the tag of its function does not count for it.
     EventSourceDisabled {
         /// The function that gets no more events.
         function: FunctionName,

@@ -10,6 +10,7 @@
 //! | [`run`] | one execution of an experiment: phases, transitions, journal |
 //! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
 //! | [`lease`] | the permission of one run to touch one function |
+//! | [`groups`] | which group a request belongs to |
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`preflight`] | what keeps a run from starting |
@@ -18,6 +19,7 @@
 
 pub mod error;
 pub mod experiment;
+pub mod groups;
 pub mod judge;
 pub mod lease;
 pub mod names;

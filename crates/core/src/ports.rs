@@ -3,6 +3,7 @@
 //! One contract suite runs against both (`tests/tests/ports.rs`), so that the fake cannot lie.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,9 +40,13 @@ pub struct Ports {
 }
 
 /// The time, from outside.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Lets time pass. Only for a rollback that has no state machine around it; see `docs/decisions/0004`.
+    async fn sleep(&self, time: Duration);
 }
 
 /// One change of the record of a run: the event, and what is stored with it.
@@ -199,8 +204,9 @@ pub struct LeaseRequest {
     pub run_id: RunId,
     /// When the lease ends, in milliseconds since 1970.
     pub expires_at_ms: i64,
-    /// The fence number of an expired lease to take over; `None` takes only a free one.
-    pub take_over: Option<u64>,
+    /// The expired lease to take over, as it was found; `None` takes only a free one. A lease that is not exactly this
+    /// one any more, as when its holder renewed it in between, is not taken over.
+    pub take_over: Option<Lease>,
 }
 
 /// The leases on functions. Every write has a condition on the holder, so a late writer changes nothing.
@@ -269,11 +275,26 @@ pub trait Targets: Send + Sync {
     /// The value of a setting.
     async fn read(&self, function: &FunctionName, setting: &Setting) -> Result<Reading>;
 
-    /// Sets a value. Idempotent. Returns when AWS has accepted it, not when it is carried out.
+    /// The ARN of what must carry the tag `inoculate=allow` of its own before this setting may be changed, and does
+    /// not; `None` when nothing is missing.
+    ///
+    /// Only an event source mapping has tags beside those of its function, which are in [`Function::allowed`]. Asked
+    /// before a run, never while something is put back.
+    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>>;
+
+    /// Sets `to` if the setting still has the value `from`; does nothing when it has the value `to` already.
+    /// Returns when AWS has accepted it, not when it is carried out.
     ///
     /// # Errors
+    /// [`crate::error::Code::Conflict`] when it has any other value, which is left as it is;
     /// [`crate::error::Code::TargetBusy`] while an earlier update is under way.
-    async fn write(&self, function: &FunctionName, setting: &Setting, value: SettingValue) -> Result<()>;
+    async fn replace(
+        &self,
+        function: &FunctionName,
+        setting: &Setting,
+        from: SettingValue,
+        to: SettingValue,
+    ) -> Result<()>;
 }
 
 /// Metric series.

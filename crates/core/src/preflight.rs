@@ -21,7 +21,7 @@ pub enum Guard {
     Halted,
     /// There is no such function or event source mapping.
     TargetMissing,
-    /// The owner of the function does not allow experiments.
+    /// The owner of the function, or of the event source mapping, does not allow experiments.
     NotAllowed,
     /// The function is not active, or is being updated.
     NotReady,
@@ -143,6 +143,18 @@ pub fn leased(function: &FunctionName, holder: &RunId) -> String {
     format!("function {function} belongs to run {holder}; wait for it, or end it with `inoculate abort {holder}`")
 }
 
+/// A mapping has tags of its own, and IAM asks for them: said here, before anything is injected.
+async fn check_consent(ports: &Ports, function: &FunctionName, setting: &Setting, found: &mut Preflight) -> Result<()> {
+    if let Some(arn) = ports.targets.untagged(function, setting).await? {
+        let detail = format!(
+            "the {setting} of {function} does not allow experiments; tag the event source mapping itself: \
+             aws lambda tag-resource --resource {arn} --tags inoculate=allow"
+        );
+        found.refuse(Guard::NotAllowed, detail);
+    }
+    Ok(())
+}
+
 async fn check_settings(ports: &Ports, experiment: &Experiment, found: &mut Preflight) -> Result<()> {
     for fault in &experiment.faults {
         let function = fault.function();
@@ -158,6 +170,7 @@ async fn check_settings(ports: &Ports, experiment: &Experiment, found: &mut Pref
             }
             Err(error) => return Err(error),
         };
+        check_consent(ports, function, &setting, found).await?;
         if now == to {
             let detail = format!("the {setting} of {function} is {now} already, so the fault would change nothing");
             found.refuse(Guard::NoChange, detail);

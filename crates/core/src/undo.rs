@@ -3,7 +3,7 @@
 //! The record is written before the setting is touched. Restoring compares first: only a setting that still has the
 //! value which the run set is put back, so that a deploy in between is never overwritten.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::names::FunctionName;
@@ -68,16 +68,35 @@ pub enum UndoAction {
     Settle(UndoState),
     /// Nothing: it is settled already.
     Nothing,
+    /// Look again later: the setting is unchanged, but the step that changes it may still be at work.
+    Wait,
+}
+
+/// How long the step that writes an undo record may go on to change the setting: longer than its function may run.
+pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(90);
+
+/// What is known of the step that puts faults in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Injector {
+    /// It is over: the state machine has gone on to the rollback.
+    Ended,
+    /// It may be at work right now: the rollback was called from outside.
+    MayBeRunning,
 }
 
 impl UndoRecord {
     /// Decides what to do from what is set now. Pure, and idempotent: the action after its own effect is to settle.
-    pub fn action(&self, found: SettingValue) -> UndoAction {
+    ///
+    /// A change that was written down but is not there counts as never made only when nobody can make it any more.
+    pub fn action(&self, found: SettingValue, injector: Injector, now: Timestamp) -> UndoAction {
+        let may_yet_apply = injector == Injector::MayBeRunning && now.duration_since(self.at) < IN_FLIGHT;
         match self.state {
             UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => {
                 UndoAction::Nothing
             }
             UndoState::Intended | UndoState::Applied if found == self.set => UndoAction::Restore,
+            UndoState::Intended if found == self.before && may_yet_apply => UndoAction::Wait,
             UndoState::Intended if found == self.before => UndoAction::Settle(UndoState::NotApplied),
             UndoState::Applied if found == self.before => UndoAction::Settle(UndoState::Restored),
             UndoState::Intended | UndoState::Applied => UndoAction::Settle(UndoState::Foreign { found }),
@@ -133,7 +152,7 @@ mod tests {
         #[test]
         fn only_a_value_that_the_run_set_is_ever_overwritten(before in 1u32..9, set in 1u32..9, found in 1u32..9, state in unsettled()) {
             prop_assume!(before != set);
-            let action = record(before, set, state).action(SettingValue::Seconds(found));
+            let action = record(before, set, state).action(SettingValue::Seconds(found), Injector::Ended, Timestamp::UNIX_EPOCH);
             prop_assert_eq!(action == UndoAction::Restore, found == set);
         }
 
@@ -141,16 +160,33 @@ mod tests {
         fn after_restoring_it_settles(before in 1u32..9, set in 1u32..9, state in unsettled()) {
             prop_assume!(before != set);
             let record = record(before, set, state);
-            let UndoAction::Settle(state) = record.action(record.before) else { panic!("not settled") };
+            let UndoAction::Settle(state) = record.action(record.before, Injector::Ended, record.at) else { panic!("not settled") };
             prop_assert!(state.is_settled());
-            prop_assert_eq!(UndoRecord { state, ..record.clone() }.action(record.set), UndoAction::Nothing);
+            prop_assert_eq!(UndoRecord { state, ..record.clone() }.action(record.set, Injector::Ended, record.at), UndoAction::Nothing);
         }
+    }
+
+    #[test]
+    fn what_may_yet_be_applied_is_waited_for() {
+        let record = record(3, 1, UndoState::Intended);
+        let (soon, late) = (record.at + IN_FLIGHT / 2, record.at + IN_FLIGHT);
+        let never = UndoAction::Settle(UndoState::NotApplied);
+        assert_eq!(
+            record.action(record.before, Injector::MayBeRunning, soon),
+            UndoAction::Wait
+        );
+        assert_eq!(record.action(record.before, Injector::MayBeRunning, late), never);
+        assert_eq!(record.action(record.before, Injector::Ended, soon), never);
+        assert_eq!(
+            record.action(record.set, Injector::MayBeRunning, soon),
+            UndoAction::Restore
+        );
     }
 
     #[test]
     fn a_foreign_change_is_reported_with_what_was_found() {
         let found = SettingValue::Seconds(7);
-        let action = record(3, 1, UndoState::Applied).action(found);
+        let action = record(3, 1, UndoState::Applied).action(found, Injector::MayBeRunning, Timestamp::UNIX_EPOCH);
         assert_eq!(action, UndoAction::Settle(UndoState::Foreign { found }));
     }
 }

@@ -61,3 +61,16 @@ fn the_two_of_the_demo_differ_only_in_the_checkout_that_they_look_at() {
     };
     assert_eq!(read("naive").replace("-naive", "-hardened"), read("hardened"));
 }
+
+#[test]
+fn the_experiment_in_the_readme_is_valid() {
+    let readme = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let text = fs::read_to_string(readme).unwrap();
+    let blocks = text
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let experiments: Vec<&str> = blocks.filter(|block| block.contains("hypothesis:")).collect();
+    assert_eq!(experiments.len(), 1, "the README shows one experiment");
+    experiment_from_text(experiments[0]).unwrap_or_else(|problems| panic!("README.md: {problems:#?}"));
+}

@@ -3,7 +3,7 @@
 //! Compare, set, read back. A setting that somebody else changed is left as it is.
 
 use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::undo::{UndoAction, UndoRecord, UndoState};
+use inoculate_core::undo::{Injector, UndoAction, UndoRecord, UndoState};
 
 use crate::Step;
 
@@ -12,27 +12,39 @@ use crate::Step;
 pub enum Restored {
     /// Nothing is left to do; record this state.
     Settled(UndoState),
-    /// AWS is still carrying out a change: try again in a moment.
+    /// AWS is still carrying out a change, somebody else has just made one, or the injection may still make it: try
+    /// again in a moment.
     Pending,
 }
 
 impl Step {
     /// Puts one setting back, if it still has the value that the run set. Idempotent.
     ///
+    /// When somebody else changes the setting between the look and the change, theirs is kept, and the next call
+    /// finds it.
+    ///
     /// # Errors
     /// What AWS answers when the setting can be neither read nor written. A busy function is [`Restored::Pending`].
-    pub async fn restore(&self, record: &UndoRecord) -> Result<Restored> {
+    pub async fn restore(&self, record: &UndoRecord, injector: Injector) -> Result<Restored> {
         let targets = &self.ports.targets;
         let reading = match targets.read(&record.function, &record.setting).await {
             Ok(reading) => reading,
             Err(error) => return gone_or_busy(error),
         };
-        match record.action(reading.value) {
+        match record.action(reading.value, injector, self.ports.clock.now()) {
             UndoAction::Nothing => Ok(Restored::Settled(record.state)),
+            UndoAction::Wait => Ok(Restored::Pending),
             UndoAction::Settle(_) if reading.updating => Ok(Restored::Pending),
             UndoAction::Settle(state) => Ok(Restored::Settled(state)),
             UndoAction::Restore => {
-                if let Err(error) = targets.write(&record.function, &record.setting, record.before).await {
+                let UndoRecord {
+                    function,
+                    setting,
+                    set,
+                    before,
+                    ..
+                } = record;
+                if let Err(error) = targets.replace(function, setting, *set, *before).await {
                     return gone_or_busy(error);
                 }
                 match targets.read(&record.function, &record.setting).await {

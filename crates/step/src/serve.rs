@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Step;
+use crate::{Step, environment};
 
 /// Why a step could not be started.
 #[derive(Debug)]
@@ -22,16 +22,6 @@ impl std::fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
-
-/// The environment of a step. Every name is here; the template sets them.
-mod environment {
-    /// The name of the table. Required.
-    pub(super) const TABLE: &str = "INOCULATE_TABLE";
-    /// The topic for notices. Without it nobody is told.
-    pub(super) const NOTICES_TOPIC: &str = "INOCULATE_NOTICES_TOPIC_ARN";
-    /// The level of the logs, as `tracing` filters write it; `info` by default.
-    pub(super) const LOG: &str = "INOCULATE_LOG";
-}
 
 /// An error of a step, as the Lambda runtime reports it: the code is the error name that the state machine matches.
 struct StepError(Error);

@@ -148,11 +148,27 @@ async fn refusal(step: &Step, run: &Run, experiment: &Experiment, preflight: &Pr
             held.push(reason);
         }
     }
+    if let Some(ending) = rollback_overtook(step, run).await? {
+        return Ok(Some(ending));
+    }
     if held.is_empty() {
         Ok(None)
     } else {
         Ok(ending(Status::Refused, Cause::Preflight, held.join("; ")))
     }
+}
+
+/// A rollback may have run to its end while the leases were being taken. It gave back what it found then, so whoever
+/// took one afterwards gives it back.
+async fn rollback_overtook(step: &Step, run: &Run) -> Result<Option<Ending>> {
+    let now = step.run(&run.id).await?;
+    if now.phase == Phase::Opened {
+        return Ok(None);
+    }
+    for function in &run.functions {
+        step.ports.leases.release(&function.arn, &run.id).await?;
+    }
+    Ok(now.ending)
 }
 
 /// Takes the lease of a function; says why not when another run has it.
@@ -165,7 +181,7 @@ async fn take(step: &Step, run: &Run, function: &TargetFunction, lasts_secs: u32
         expires_at_ms,
         take_over: None,
     };
-    let Taken::No { found } = step.ports.leases.take(&request).await? else {
+    let Taken::No { mut found } = step.ports.leases.take(&request).await? else {
         return Ok(None);
     };
     if found.availability(&run.id, step.ports.clock.now()) == Availability::Expired {
@@ -177,10 +193,11 @@ async fn take(step: &Step, run: &Run, function: &TargetFunction, lasts_secs: u32
                 function.name
             )));
         }
-        request.take_over = Some(found.fence);
-        if let Taken::Yes { .. } = step.ports.leases.take(&request).await? {
-            return Ok(None);
-        }
+        request.take_over = Some(found);
+        found = match step.ports.leases.take(&request).await? {
+            Taken::Yes { .. } => return Ok(None),
+            Taken::No { found } => found,
+        };
     }
     Ok(Some(leased(&function.name, &found.run_id)))
 }

@@ -10,7 +10,7 @@ use inoculate_core::lease::{Lease, LeaseRole};
 use inoculate_core::names::RunId;
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::setting::{Reading, Setting};
-use inoculate_core::undo::{UndoRecord, UndoState};
+use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::record::With;
 use inoculate_step::restore::Restored;
 use inoculate_step::{Next, RunInput, Step, ending};
@@ -175,15 +175,24 @@ async fn intend(
 
 /// Changes one setting and reads it back.
 async fn place(step: &Step, run: &mut Run, record: UndoRecord) -> Result<Placed> {
-    if record.state == UndoState::Applied {
-        return Ok(Placed::InPlace);
+    match record.state {
+        UndoState::Applied => return Ok(Placed::InPlace),
+        UndoState::Intended => {}
+        // Only a rollback settles a record: it began since the run was loaded.
+        UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => {
+            return Ok(Placed::Not(overtaken(&step.run(&run.id).await?)));
+        }
     }
     let targets = &step.ports.targets;
     let found = targets.read(&record.function, &record.setting).await?;
     if found.value == record.before {
-        match targets.write(&record.function, &record.setting, record.set).await {
+        match targets
+            .replace(&record.function, &record.setting, record.before, record.set)
+            .await
+        {
             Ok(()) => {}
-            Err(error) if error.code == Code::TargetBusy => return Ok(Placed::Pending),
+            // Being updated, or just changed by somebody else: the next look tells which.
+            Err(error) if matches!(error.code, Code::TargetBusy | Code::Conflict) => return Ok(Placed::Pending),
             Err(error) => return Err(error),
         }
         if let Some(ending) = rollback_overtook(step, run, &record).await? {
@@ -223,24 +232,49 @@ async fn place(step: &Step, run: &mut Run, record: UndoRecord) -> Result<Placed>
     Ok(Placed::InPlace)
 }
 
-/// A rollback may have begun, and even ended, between the undo record and the change of the setting. It found the
-/// setting unchanged then; so whoever changed it afterwards, which is this step, puts it back.
+/// A rollback may have begun between the undo record and the change of the setting. It found the setting unchanged and
+/// waits until this step is over; this step puts its change back and says so, which ends the waiting.
 async fn rollback_overtook(step: &Step, run: &Run, record: &UndoRecord) -> Result<Option<Ending>> {
     let now = step.run(&run.id).await?;
     if now.may_inject() {
         return Ok(None);
     }
     tracing::warn!(run_id = %run.id, undo = record.number, "a rollback began during the injection; putting it back");
-    match step.restore(record).await? {
-        Restored::Settled(_) => {
-            let detail = "the run was ended during the injection".to_owned();
-            Ok(now
-                .ending
-                .or_else(|| ending(Status::Aborted, Cause::ExecutionEnded, detail)))
+    match step.restore(record, Injector::Ended).await? {
+        Restored::Settled(state) if now.phase == Phase::RollingBack => {
+            let undo = UndoRecord {
+                state,
+                at: step.ports.clock.now(),
+                ..record.clone()
+            };
+            let event = Event::UndoSettled {
+                undo: record.number,
+                state,
+            };
+            step.add(
+                &now,
+                event,
+                With {
+                    undo: vec![undo],
+                    result: None,
+                },
+            )
+            .await?;
         }
+        Restored::Settled(_) => {}
         Restored::Pending => {
             let message = format!("the {} of {} is still being put back", record.setting, record.function);
-            Err(Error::new(Code::TargetBusy, message))
+            return Err(Error::new(Code::TargetBusy, message));
         }
     }
+    Ok(Some(overtaken(&now)))
+}
+
+/// The ending of a run that somebody else ended during the injection.
+fn overtaken(run: &Run) -> Ending {
+    run.ending.clone().unwrap_or(Ending {
+        status: Status::Aborted,
+        cause: Cause::ExecutionEnded,
+        detail: "the run was ended during the injection".to_owned(),
+    })
 }

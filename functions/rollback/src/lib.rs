@@ -5,15 +5,18 @@
 
 mod trigger;
 
+use std::time::Duration;
+
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::judge::Verdict;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Evaluation, RunResult};
 use inoculate_core::run::{Ending, Event, Phase, Run, Status};
-use inoculate_core::undo::UndoRecord;
+use inoculate_core::undo::{Injector, UndoRecord};
 use inoculate_step::record::With;
 use inoculate_step::restore::Restored;
 use inoculate_step::{Next, Step};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,6 +24,12 @@ pub use trigger::Trigger;
 
 /// How often a rollback starts over because somebody else wrote to the record at the same time.
 const TRIES: u32 = 8;
+
+/// How long a rollback without a state machine waits: longer than [`IN_FLIGHT`](inoculate_core::undo::IN_FLIGHT), and
+/// shorter than its function may run.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(100);
+/// How long it waits between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the caller does with the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,24 +56,41 @@ pub struct Output {
 /// [`Code::RollbackFailed`] when a setting could not be put back (the others are), or what the table answers.
 pub async fn handle(step: Step, event: Value) -> Result<Output> {
     match Trigger::read(&event)? {
-        Trigger::Run { run_id, ending } => roll_back(&step, &run_id, &ending).await,
+        Trigger::Run {
+            run_id,
+            ending,
+            injector,
+        } => roll_back(&step, &run_id, &ending, injector).await,
         Trigger::ExecutionEnded { run_id, ending } => {
-            let output = roll_back(&step, &run_id, &ending).await?;
+            let output = roll_back_and_wait(&step, &run_id, &ending).await?;
             close_without_verdict(&step, &run_id, output).await
         }
         Trigger::Alarm { alarm, ending } => {
             let mut last = nothing("-", &ending);
             for run_id in guarded_by(&step, &alarm).await? {
-                last = roll_back(&step, &run_id, &ending).await?;
+                last = roll_back(&step, &run_id, &ending, Injector::MayBeRunning).await?;
             }
             Ok(last)
         }
     }
 }
 
-async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending) -> Result<Output> {
+/// Around an ended execution there is no state machine that could wait for AWS, so this waits itself. What takes even
+/// longer is left to Lambda's retries of the event.
+async fn roll_back_and_wait(step: &Step, run_id: &RunId, ending: &Ending) -> Result<Output> {
+    let until = step.ports.clock.now() + PATIENCE;
+    loop {
+        let output = roll_back(step, run_id, ending, Injector::MayBeRunning).await?;
+        if output.settled || step.ports.clock.now() >= until {
+            return Ok(output);
+        }
+        step.ports.clock.sleep(PAUSE).await;
+    }
+}
+
+async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending, injector: Injector) -> Result<Output> {
     for _ in 0..TRIES {
-        match attempt(step, run_id, ending).await {
+        match attempt(step, run_id, ending, injector).await {
             Err(error) if error.code == Code::Conflict => {
                 tracing::info!(%run_id, %error, "somebody else is at this run too; looking again");
             }
@@ -77,31 +103,31 @@ async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending) -> Result<Outpu
     ))
 }
 
-async fn attempt(step: &Step, run_id: &RunId, ending: &Ending) -> Result<Output> {
+async fn attempt(step: &Step, run_id: &RunId, ending: &Ending, injector: Injector) -> Result<Output> {
     let Some(run) = step.ports.runs.load(run_id).await? else {
         return Ok(nothing(run_id.as_str(), ending));
     };
     match run.phase {
         Phase::Closed => Ok(output(&run, Next::End, vec![], 0)),
         Phase::RolledBack => Ok(output(&run, Next::Evaluate, vec![], recovery_secs(step, &run).await?)),
-        Phase::RollingBack => settle(step, run).await,
+        Phase::RollingBack => settle(step, run, injector).await,
         Phase::Opened | Phase::Steady | Phase::Injecting | Phase::Injected => {
             let began = Event::RollbackBegan { ending: ending.clone() };
             let run = step.add(&run, began, With::default()).await?;
-            settle(step, run).await
+            settle(step, run, injector).await
         }
     }
 }
 
 /// Settles every undo record, gives the leases back, and records that nothing is left.
-async fn settle(step: &Step, mut run: Run) -> Result<Output> {
+async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output> {
     let mut pending = Vec::new();
     let mut failed = Vec::new();
     for record in step.ports.runs.undo_records(&run.id).await? {
         if record.state.is_settled() {
             continue;
         }
-        match step.restore(&record).await {
+        match step.restore(&record, injector).await {
             Ok(Restored::Settled(state)) => {
                 let event = Event::UndoSettled {
                     undo: record.number,

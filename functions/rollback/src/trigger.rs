@@ -3,6 +3,7 @@
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::run::{Cause, Ending, Status};
+use inoculate_core::undo::Injector;
 use serde_json::Value;
 
 /// What a call of the rollback function is about.
@@ -14,6 +15,8 @@ pub enum Trigger {
         run_id: RunId,
         /// Why, unless the run is ending already.
         ending: Ending,
+        /// Whether the injection may still be at work. Only the state machine knows that it is over.
+        injector: Injector,
     },
     /// The execution of a run was stopped, timed out or failed outside of its steps.
     ExecutionEnded {
@@ -71,9 +74,16 @@ fn from_call(event: &Value) -> Result<Trigger> {
             detail: "the rollback was asked for".to_owned(),
         },
     };
+    let injector = match event.get("injector") {
+        None => Injector::MayBeRunning,
+        Some(injector) => serde_json::from_value(injector.clone())
+            .map_err(|error| unknown(&format!("an injector that cannot be read: {error}")))?,
+    };
+    let run_id = run_id(event, "/run_id")?;
     Ok(Trigger::Run {
-        run_id: run_id(event, "/run_id")?,
+        run_id,
         ending,
+        injector,
     })
 }
 

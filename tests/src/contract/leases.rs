@@ -35,7 +35,7 @@ impl<'a> Case<'a> {
         format!("arn:aws:lambda:eu-west-1:123456789012:function:{}", self.function)
     }
 
-    async fn take(&self, run: &RunId, expires_at_ms: i64, take_over: Option<u64>) -> Taken {
+    async fn take(&self, run: &RunId, expires_at_ms: i64, take_over: Option<Lease>) -> Taken {
         let request = LeaseRequest {
             function: build::name(&self.function),
             function_arn: self.arn(),
@@ -89,7 +89,7 @@ pub async fn a_lease_taken_again_by_its_holder_is_renewed(fixture: &dyn Fixture)
     assert_eq!(case.read().await, case.lease(&case.mine, 1, LeaseRole::Observe, 10_000));
 }
 
-/// Whether it has expired is for the caller to judge; a taking without a fence never takes over.
+/// Whether it has expired is for the caller to judge; a taking that names no lease never takes over.
 pub async fn a_held_lease_is_not_taken(fixture: &dyn Fixture) {
     let case = Case::new(fixture);
     case.take(&case.mine, 9_000, None).await;
@@ -116,18 +116,38 @@ pub async fn a_released_lease_is_free_and_the_fence_rises(fixture: &dyn Fixture)
     );
 }
 
-/// Who names the fence that was seen takes over; who names another one lost a race.
-pub async fn an_expired_lease_is_taken_over_only_by_its_fence(fixture: &dyn Fixture) {
+/// Who names the lease that was found takes over; who names another one lost a race.
+pub async fn an_expired_lease_is_taken_over_only_as_it_was_found(fixture: &dyn Fixture) {
     let case = Case::new(fixture);
     case.take(&case.mine, 9_000, None).await;
     let found = case.lease(&case.mine, 1, LeaseRole::Observe, 9_000);
-    assert_eq!(case.take(&case.other, 10_000, Some(7)).await, Taken::No { found });
-    assert_eq!(case.take(&case.other, 10_000, Some(1)).await, Taken::Yes { fence: 2 });
+    let other = case.lease(&case.mine, 7, LeaseRole::Observe, 9_000);
+    let refused = Taken::No { found: found.clone() };
+    assert_eq!(case.take(&case.other, 10_000, Some(other)).await, refused);
+    assert_eq!(
+        case.take(&case.other, 10_000, Some(found.clone())).await,
+        Taken::Yes { fence: 2 }
+    );
     assert_eq!(
         case.read().await,
         case.lease(&case.other, 2, LeaseRole::Observe, 10_000)
     );
-    assert!(matches!(case.take(&case.mine, 10_000, Some(1)).await, Taken::No { .. }));
+    assert!(matches!(
+        case.take(&case.mine, 10_000, Some(found)).await,
+        Taken::No { .. }
+    ));
+}
+
+/// The fence stays the same when a lease is renewed, so it alone would not tell.
+pub async fn a_lease_that_was_renewed_after_it_was_found_is_not_taken_over(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    case.take(&case.mine, 9_000, None).await;
+    let found = case.read().await;
+    let renewed = case.lease(&case.mine, 1, LeaseRole::Fault, 20_000);
+    fixture.ports().leases.renew(&renewed).await.unwrap();
+    let taken = case.take(&case.other, 30_000, Some(found)).await;
+    assert_eq!(taken, Taken::No { found: renewed.clone() });
+    assert_eq!(case.read().await, renewed);
 }
 
 /// A run that lost the lease learns it; a lease that was released is not held either.

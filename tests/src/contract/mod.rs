@@ -50,8 +50,15 @@ pub struct NewFunction {
     pub name: FunctionName,
     /// The value of its tag `inoculate`; `None` for no such tag.
     pub tag: Option<&'static str>,
-    /// Whether it gets events from a queue of its own.
-    pub has_source: bool,
+    /// The queue that it gets events from.
+    pub source: Option<NewSource>,
+}
+
+/// A queue to make, and its mapping to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSource {
+    /// The value of the tag `inoculate` of the mapping; `None` for no such tag.
+    pub tag: Option<&'static str>,
 }
 
 /// A function that was made.
@@ -101,7 +108,8 @@ macro_rules! every_rule {
             a_lease_taken_again_by_its_holder_is_renewed
             a_held_lease_is_not_taken
             a_released_lease_is_free_and_the_fence_rises
-            an_expired_lease_is_taken_over_only_by_its_fence
+            an_expired_lease_is_taken_over_only_as_it_was_found
+            a_lease_that_was_renewed_after_it_was_found_is_not_taken_over
             only_the_holder_renews
             a_lease_is_given_back_once_and_only_by_its_holder
             an_experiment_is_saved_and_replaced
@@ -111,6 +119,8 @@ macro_rules! every_rule {
             reserved_concurrency_is_set_and_taken_away
             timeout_and_memory_are_set_and_set_back
             an_event_source_is_switched_off_and_on
+            a_value_that_somebody_else_set_is_not_overwritten
+            a_mapping_needs_a_tag_of_its_own
             an_unknown_event_source_is_an_error
             a_value_of_another_setting_is_refused
             alarms_are_in_the_order_asked_for_and_each_once

@@ -18,7 +18,7 @@ impl Leases for World {
                 None => 1,
                 Some(found) if found.role == LeaseRole::Released => found.fence + 1,
                 Some(found) if found.run_id == request.run_id => found.fence,
-                Some(found) if request.take_over == Some(found.fence) => found.fence + 1,
+                Some(found) if request.take_over.as_ref() == Some(found) => found.fence + 1,
                 Some(found) => return Ok(Taken::No { found: found.clone() }),
             };
             let lease = Lease {

@@ -8,7 +8,9 @@ mod runs;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
@@ -29,7 +31,7 @@ pub struct World {
 type Source = Arc<dyn Fn(&Metric, &At<'_>) -> Option<f64> + Send + Sync>;
 
 /// Everything in a world. A test may read and change any of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     /// The time. Moves only when a test moves it.
     pub now: Timestamp,
@@ -70,10 +72,19 @@ pub struct FunctionState {
     pub timeout_secs: u32,
     /// The memory size in megabytes.
     pub memory_mb: u32,
-    /// The event sources, by ARN, and whether they are on.
-    pub sources: BTreeMap<String, bool>,
+    /// The mappings from event sources, by the ARN of the source.
+    pub sources: BTreeMap<String, Mapping>,
     /// Until when an update is being carried out.
     pub updating_until: Timestamp,
+}
+
+/// The mapping from an event source to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whether the function gets events.
+    pub enabled: bool,
+    /// Whether the mapping itself has the tag `inoculate=allow`.
+    pub allowed: bool,
 }
 
 /// All that is recorded of a run.
@@ -138,10 +149,14 @@ impl FunctionState {
         }
     }
 
-    /// The same function with an event source that is on.
+    /// The same function with an event source that is on and allows experiments.
     #[must_use]
     pub fn with_source(mut self, arn: &str) -> Self {
-        self.sources.insert(arn.to_owned(), true);
+        let mapping = Mapping {
+            enabled: true,
+            allowed: true,
+        };
+        self.sources.insert(arn.to_owned(), mapping);
         self
     }
 }
@@ -261,8 +276,13 @@ impl State {
     }
 }
 
+#[async_trait]
 impl Clock for World {
     fn now(&self) -> Timestamp {
         self.look(|state| state.now)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.change(|state| state.now += time);
     }
 }

@@ -10,7 +10,7 @@ use inoculate_core::ports::{
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 use serde_json::Value;
 
-use super::{FunctionState, State, World};
+use super::{FunctionState, Mapping, State, World};
 
 #[async_trait]
 impl Targets for World {
@@ -37,11 +37,33 @@ impl Targets for World {
         })
     }
 
-    async fn write(&self, function: &FunctionName, setting: &Setting, value: SettingValue) -> Result<()> {
+    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
+        let Setting::EventSource { source } = setting else {
+            return Ok(None);
+        };
+        self.look(|state| {
+            let mapping = find(state, function)?.mapping(function, source)?;
+            let arn = format!("arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:{function}");
+            Ok((!mapping.allowed).then_some(arn))
+        })
+    }
+
+    async fn replace(
+        &self,
+        function: &FunctionName,
+        setting: &Setting,
+        from: SettingValue,
+        to: SettingValue,
+    ) -> Result<()> {
         self.change(|state| {
             let found = find(state, function)?;
-            if found.value(function, setting)? == value {
+            let now = found.value(function, setting)?;
+            if now == to {
                 return Ok(());
+            }
+            if now != from {
+                let message = format!("the {setting} of {function} is {now}, not {from}");
+                return Err(Error::new(Code::Conflict, message));
             }
             let takes_time = *setting != Setting::ReservedConcurrency;
             if takes_time && state.now < found.updating_until {
@@ -49,7 +71,7 @@ impl Targets for World {
             }
             let done = state.now + state.updates_take;
             if let Some(found) = state.functions.get_mut(function) {
-                found.set(setting, value)?;
+                found.set(setting, to)?;
                 if takes_time {
                     found.updating_until = done;
                 }
@@ -72,14 +94,13 @@ impl FunctionState {
                 .map_or(SettingValue::Unreserved, SettingValue::Executions),
             Setting::Timeout => SettingValue::Seconds(self.timeout_secs),
             Setting::Memory => SettingValue::Megabytes(self.memory_mb),
-            Setting::EventSource { source } => match self.sources.get(source) {
-                Some(enabled) => SettingValue::Enabled(*enabled),
-                None => {
-                    let message = format!("{function} gets no events from {source}");
-                    return Err(Error::new(Code::TargetNotFound, message));
-                }
-            },
+            Setting::EventSource { source } => SettingValue::Enabled(self.mapping(function, source)?.enabled),
         })
+    }
+
+    fn mapping(&self, function: &FunctionName, source: &str) -> Result<&Mapping> {
+        let found = self.sources.get(source);
+        found.ok_or_else(|| Error::new(Code::TargetNotFound, format!("{function} gets no events from {source}")))
     }
 
     fn set(&mut self, setting: &Setting, value: SettingValue) -> Result<()> {
@@ -89,7 +110,9 @@ impl FunctionState {
             (Setting::Timeout, SettingValue::Seconds(secs)) => self.timeout_secs = secs,
             (Setting::Memory, SettingValue::Megabytes(megabytes)) => self.memory_mb = megabytes,
             (Setting::EventSource { source }, SettingValue::Enabled(enabled)) => {
-                self.sources.insert(source.clone(), enabled);
+                if let Some(mapping) = self.sources.get_mut(source) {
+                    mapping.enabled = enabled;
+                }
             }
             (setting, value) => return Err(Error::internal(format!("{value} is no value of {setting}"))),
         }

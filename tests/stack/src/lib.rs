@@ -26,7 +26,7 @@ pub mod venv;
 pub use deploy::{Deployment, Outputs};
 pub use error::Error;
 pub use guard::Guarded;
-pub use server::{REGION, Stack};
+pub use server::{REGION, Request, Stack};
 pub use venv::PythonEnv;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::guard::Guarded;
@@ -21,6 +22,35 @@ const SECRET_ACCESS_KEY: &str = "local-stack-root-secret";
 
 /// How long MiniStack gets to become ready. It takes about a second; a loaded machine more.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The file of [`Stack::record`], in the stack's folder.
+const RECORD: &str = "record.jsonl";
+
+/// Whether requests are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recording {
+    On,
+    Off,
+}
+
+/// What a request to DynamoDB or CloudWatch would be billed for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Request {
+    /// The function that made it; empty for anybody else.
+    pub by: String,
+    /// `dynamodb` or `cloudwatch`.
+    pub service: String,
+    /// The operation, such as `PutItem`.
+    pub operation: String,
+    /// Whether it was answered with an error. Then nothing is counted.
+    pub refused: bool,
+    /// Read request units of DynamoDB.
+    pub read: f64,
+    /// Write request units of DynamoDB.
+    pub write: f64,
+    /// Metrics that `GetMetricData` asked for.
+    pub metrics: f64,
+}
 
 /// A running local stack. Dropping it ends it and everything it started.
 #[derive(Debug)]
@@ -40,12 +70,24 @@ impl Stack {
     /// # Errors
     /// When there is no usable Python, a package cannot be installed, or MiniStack does not become ready.
     pub fn start() -> Result<Self, Error> {
+        Self::start_with(Recording::Off)
+    }
+
+    /// As [`start`](Self::start), and what the requests would be billed for is written down; see [`record`](Self::record).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_recording() -> Result<Self, Error> {
+        Self::start_with(Recording::On)
+    }
+
+    fn start_with(recording: Recording) -> Result<Self, Error> {
         let python = PythonEnv::for_stack()?;
         let dir = tempfile::Builder::new()
             .prefix("inoculate-stack-")
             .tempdir()
             .map_err(Error::file("make a folder in", std::env::temp_dir()))?;
-        let process = spawn(&python, dir.path())?;
+        let process = spawn(&python, dir.path(), recording)?;
         let mut stack = Self {
             process,
             dir,
@@ -107,6 +149,21 @@ impl Stack {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
+    /// What the requests to DynamoDB and CloudWatch until now would be billed for; `record.py` says how it is counted.
+    ///
+    /// # Errors
+    /// When the stack was not started with [`start_recording`](Self::start_recording).
+    pub fn record(&self) -> Result<Vec<Request>, Error> {
+        let path = self.dir.path().join(RECORD);
+        let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        let requests: Result<Vec<Request>, _> = text.lines().map(serde_json::from_str).collect();
+        requests.map_err(|source| Error::Output {
+            what: "record.py".to_owned(),
+            output: text.clone(),
+            source,
+        })
+    }
+
     fn await_ready(&mut self) -> Result<(), Error> {
         let port_file = self.dir.path().join("port");
         let deadline = Instant::now() + READY_DEADLINE;
@@ -136,7 +193,7 @@ impl Stack {
     }
 }
 
-fn spawn(python: &PythonEnv, dir: &Path) -> Result<Guarded, Error> {
+fn spawn(python: &PythonEnv, dir: &Path, recording: Recording) -> Result<Guarded, Error> {
     let [home, tmp, state, s3] = ["home", "tmp", "state", "s3"].map(|name| dir.join(name));
     for path in [&home, &tmp, &state, &s3] {
         fs::create_dir(path).map_err(Error::file("make", path))?;
@@ -150,6 +207,9 @@ fn spawn(python: &PythonEnv, dir: &Path) -> Result<Guarded, Error> {
         .arg("-I")
         .arg(crate_dir().join("serve.py"))
         .arg(dir.join("port"));
+    if recording == Recording::On {
+        command.arg(dir.join(RECORD));
+    }
     // MiniStack hands its whole environment to every function, so it starts from nothing: a profile, a proxy or a
     // log level of this shell must not change what the functions do.
     command.env_clear();

@@ -125,6 +125,53 @@ print(json.dumps([execution['status'], execution.get('output')]))";
 }
 
 #[test]
+fn the_record_counts_as_dynamodb_bills() {
+    let stack = Stack::start_recording().unwrap();
+    let calls = "import boto3
+client = boto3.client('dynamodb')
+names = ['PK', 'SK', 'list']
+client.create_table(
+    TableName='things', BillingMode='PAY_PER_REQUEST',
+    AttributeDefinitions=[{'AttributeName': name, 'AttributeType': 'S'} for name in names],
+    KeySchema=[{'AttributeName': 'PK', 'KeyType': 'HASH'}, {'AttributeName': 'SK', 'KeyType': 'RANGE'}],
+    GlobalSecondaryIndexes=[{'IndexName': 'lists', 'KeySchema': [{'AttributeName': 'list', 'KeyType': 'HASH'}],
+                             'Projection': {'ProjectionType': 'ALL'}}])
+def item(sk, size, **more):
+    return {'PK': {'S': 'p'}, 'SK': {'S': sk}, 'x': {'S': 'x' * size}, **more}
+client.put_item(TableName='things', Item=item('a', 4500))
+client.put_item(TableName='things', Item=item('a', 10))
+client.transact_write_items(TransactItems=[{'Put': {'TableName': 'things', 'Item': item('b', 1500)}},
+                                           {'Put': {'TableName': 'things', 'Item': item('c', 10, list={'S': 'l'})}}])
+client.get_item(TableName='things', Key={'PK': {'S': 'p'}, 'SK': {'S': 'b'}}, ConsistentRead=True)
+client.get_item(TableName='things', Key={'PK': {'S': 'none'}, 'SK': {'S': 'b'}})
+client.put_item(TableName='things', Item=item('d', 6000))
+client.query(TableName='things', ConsistentRead=True, KeyConditionExpression='PK = :p',
+             ExpressionAttributeValues={':p': {'S': 'p'}})
+print('null')";
+    stack.python_script::<&str>(calls, &[]).unwrap();
+    let record = stack.record().unwrap();
+    let counted: Vec<_> = record
+        .iter()
+        .map(|request| (request.operation.as_str(), request.read, request.write))
+        .collect();
+    let expected = [
+        ("CreateTable", 0.0, 0.0),
+        ("PutItem", 0.0, 5.0),
+        // The larger of the old and the new item counts.
+        ("PutItem", 0.0, 5.0),
+        // Twice two started KB, twice one, and one for the index.
+        ("TransactWriteItems", 0.0, 7.0),
+        ("GetItem", 1.0, 0.0),
+        ("GetItem", 0.5, 0.0),
+        ("PutItem", 0.0, 6.0),
+        // 7.6 KB in four items: the sum is rounded up, not each.
+        ("Query", 2.0, 0.0),
+    ];
+    assert_eq!(counted, expected);
+    assert!(record.iter().all(|request| request.by.is_empty() && !request.refused));
+}
+
+#[test]
 fn a_failed_deployment_says_which_resource_and_why() {
     let stack = Stack::start().unwrap();
     let dir = tempfile::tempdir().unwrap();

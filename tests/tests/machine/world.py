@@ -14,24 +14,24 @@ import boto3
 NAMESPACE = "Machine"
 
 
-def function(name, tag="allow", timeout=30, memory=256, source=False):
+def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow"):
     """A function to experiment on. It is never invoked, so its code does not matter."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("bootstrap", "#!/bin/sh\n")
     role = boto3.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     client = boto3.client("lambda")
-    tags = {"inoculate": tag} if tag else {}
+    tags = lambda value: {"inoculate": value} if value else {}
     made = client.create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Code={"ZipFile": code.getvalue()},
-        Timeout=timeout, MemorySize=memory, Tags=tags,
+        Timeout=timeout, MemorySize=memory, Tags=tags(tag),
     )
     source_arn = None
     if source:
         url = boto3.client("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
         attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         source_arn = attributes["Attributes"]["QueueArn"]
-        client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tags)
+        client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tags(source_tag))
     return {"arn": made["FunctionArn"], "source": source_arn}
 
 

@@ -81,7 +81,8 @@ impl Fixture for OnStack {
     }
 
     async fn make_function(&self, new: &NewFunction) -> MadeFunction {
-        let arguments = json!({ "name": new.name, "tag": new.tag, "has_source": new.has_source });
+        let source = new.source.map(|source| json!({ "tag": source.tag }));
+        let arguments = json!({ "name": new.name, "tag": new.tag, "source": source });
         let made = call(&SHARED.stack, "function", &arguments);
         MadeFunction {
             name: new.name.clone(),

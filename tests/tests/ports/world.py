@@ -27,7 +27,7 @@ def prepare(name, template):
     return boto3.client("sns").create_topic(Name=name)["TopicArn"]
 
 
-def function(name, tag, has_source):
+def function(name, tag, source):
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as file:
         entry = zipfile.ZipInfo("bootstrap")
@@ -42,15 +42,19 @@ def function(name, tag, has_source):
         Code={"ZipFile": code.getvalue()},
         Timeout=3,
         MemorySize=256,
-        Tags={"inoculate": tag} if tag else {},
+        Tags=tags(tag),
     )
-    if not has_source:
+    if source is None:
         return {"arn": made["FunctionArn"]}
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    source = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    client.create_event_source_mapping(FunctionName=name, EventSourceArn=source)
-    return {"arn": made["FunctionArn"], "source": source}
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client.create_event_source_mapping(FunctionName=name, EventSourceArn=queue, Tags=tags(source["tag"]))
+    return {"arn": made["FunctionArn"], "source": queue}
+
+
+def tags(value):
+    return {"inoculate": value} if value else {}
 
 
 def publish(metric, samples):

@@ -1,4 +1,7 @@
-//! `docs/experiment.schema.json` is what editors use; it must say the same as the code.
+//! `docs/experiment.schema.json` is what editors use and `docs/experiment.md` what people read; both must say the same as
+//! the code.
+
+mod reference;
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,22 +9,29 @@ use std::path::PathBuf;
 use inoculate_core::experiment::Experiment;
 use serde_json::Value;
 
-fn committed_path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/experiment.schema.json")
+/// Compares a file in `docs/` with what the code says, or writes it anew.
+fn assert_current(name: &str, current: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, current).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "docs/{name} does not say what the types in crates/core/src/experiment.rs say.\n\
+         Write it anew and commit it:\n\n    UPDATE_SCHEMA=1 cargo test -p inoculate-core --test schema\n"
+    );
 }
 
 #[test]
 fn the_committed_schema_is_current() {
     let current = serde_json::to_string_pretty(&Experiment::json_schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        fs::write(committed_path(), &current).unwrap();
-    }
-    let committed = fs::read_to_string(committed_path()).unwrap_or_default();
-    assert!(
-        committed == current,
-        "docs/experiment.schema.json does not say what the types in crates/core/src/experiment.rs say.\n\
-         Write it anew and commit it:\n\n    UPDATE_SCHEMA=1 cargo test -p inoculate-core --test schema\n"
-    );
+    assert_current("experiment.schema.json", &current);
+}
+
+#[test]
+fn the_committed_reference_is_current() {
+    assert_current("experiment.md", &reference::page(&Experiment::json_schema()));
 }
 
 /// Every object in the schema that has `properties`, with where it is.

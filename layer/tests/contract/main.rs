@@ -1,0 +1,20 @@
+//! Contract tests: what the runtime and the Runtime API see of each other with the layer between them.
+//!
+//! How to write one is said in [`support`].
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod exec;
+#[cfg(test)]
+mod extension;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod pass_through;
+#[cfg(test)]
+mod pressure;
+#[cfg(test)]
+mod real_client;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,116 @@
+//! The real binary as a process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::{LAYER, soon};
+
+/// A process with its output. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) output: Lines<BufReader<ChildStdout>>,
+}
+
+/// What is left of a process.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: Vec<String>,
+    /// The log of the layer.
+    pub(crate) log: Vec<Value>,
+}
+
+/// `inoculate-layer exec -- COMMAND...` before this Runtime API.
+pub(crate) fn exec(api: Option<SocketAddr>, command: &[&str]) -> Command {
+    let mut process = Command::new(LAYER);
+    process.args(["exec", "--"]).args(command);
+    environment(&mut process, api);
+    process
+}
+
+/// Gives a process the environment of the layer, and nothing of that of the test.
+pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
+    for name in [
+        "AWS_LAMBDA_RUNTIME_API",
+        "INOCULATE_DISABLED",
+        "INOCULATE_LOG",
+        "INOCULATE_PORT",
+    ] {
+        process.env_remove(name);
+    }
+    if let Some(api) = api {
+        process.env("AWS_LAMBDA_RUNTIME_API", api.to_string());
+    }
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Process {
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Process { child, output }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().unwrap().try_into().unwrap()
+    }
+
+    pub(crate) fn kill(&self, signal: Signal) {
+        kill(self.pid(), signal);
+    }
+
+    /// Waits for the next line of output.
+    pub(crate) async fn line(&mut self) -> String {
+        soon("a line of output", self.output.next_line())
+            .await
+            .unwrap()
+            .expect("the process has ended")
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn end(mut self) -> Ended {
+        let status = soon("the end of the process", self.child.wait()).await.unwrap();
+        let mut output = Vec::new();
+        while let Some(line) = soon("the output", self.output.next_line()).await.unwrap() {
+            output.push(line);
+        }
+        let mut text = String::new();
+        soon("the log", self.child.stderr.take().unwrap().read_to_string(&mut text))
+            .await
+            .unwrap();
+        let ours = text
+            .lines()
+            .filter(|line| line.contains("\"source\":\"inoculate-layer\""));
+        Ended {
+            status,
+            output,
+            log: ours.map(|line| serde_json::from_str(line).unwrap()).collect(),
+        }
+    }
+}
+
+/// Sends a signal to any process.
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Waits until a process is gone.
+pub(crate) async fn gone(pid: i32) {
+    let process = Path::new("/proc").join(pid.to_string());
+    let ended = || {
+        let state = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+        // What has ended may still wait to be collected.
+        (state.is_empty() || state.contains(") Z ")).then_some(())
+    };
+    super::seen("the end of a process", ended).await;
+}

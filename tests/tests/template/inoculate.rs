@@ -1,0 +1,229 @@
+//! The table, the schedule, the ways to stop a run, and the alarms of Inoculate.
+
+use std::collections::BTreeSet;
+
+use inoculate_aws::keys;
+use inoculate_core::run::{Event, Status};
+use inoculate_step::environment;
+use inoculate_tests::template::{inoculate, list, text};
+use serde_json::{Value, json};
+
+const DEAD_LETTERS: &str = "${LostSignals.Arn}";
+
+#[test]
+fn the_table_has_the_names_that_the_code_uses() {
+    let table = inoculate().properties("Table");
+    let keys_of = |schema: &Value| -> Vec<(String, String)> {
+        let key = |key: &Value| (text(&key["AttributeName"]), text(&key["KeyType"]));
+        list(schema).into_iter().map(key).collect()
+    };
+    let hash_and_range = |hash: &str, range: &str| {
+        let pair = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        vec![pair(hash, "HASH"), pair(range, "RANGE")]
+    };
+    assert_eq!(keys_of(&table["KeySchema"]), hash_and_range(keys::PK, keys::SK));
+    let [index] = list(&table["GlobalSecondaryIndexes"])[..] else {
+        panic!("not one index")
+    };
+    assert_eq!(index["IndexName"], keys::RUNS_INDEX);
+    assert_eq!(
+        keys_of(&index["KeySchema"]),
+        hash_and_range(keys::LIST_PK, keys::LIST_SK)
+    );
+    let ttl = json!({ "AttributeName": keys::EXPIRES_AT, "Enabled": true });
+    assert_eq!(table["TimeToLiveSpecification"], ttl);
+
+    let statements = inoculate().statements();
+    let resources = statements.iter().flat_map(|statement| &statement.resources);
+    let indexes: BTreeSet<&str> = resources.filter_map(|arn| Some(arn.split_once("/index/")?.1)).collect();
+    assert_eq!(indexes, BTreeSet::from([keys::RUNS_INDEX]), "in the roles");
+}
+
+#[test]
+fn the_table_is_on_demand_and_hard_to_lose() {
+    let table = inoculate().properties("Table");
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(
+        table["PointInTimeRecoverySpecification"],
+        json!({ "PointInTimeRecoveryEnabled": true })
+    );
+    assert_eq!(
+        table["DeletionProtectionEnabled"]["Fn::If"],
+        json!(["ProtectsTable", true, false])
+    );
+    assert_eq!(inoculate().value()["Parameters"]["ProtectTable"]["Default"], "true");
+    assert_eq!(
+        inoculate().value()["Resources"]["Table"]["UpdateReplacePolicy"],
+        "Retain"
+    );
+}
+
+#[test]
+fn every_function_gets_the_environment_that_it_reads() {
+    let read = BTreeSet::from(environment::ALL);
+    let variables = &inoculate().value()["Globals"]["Function"]["Environment"]["Variables"];
+    let set: BTreeSet<&str> = variables.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(set, read);
+    for function in inoculate().functions() {
+        let own = &inoculate().properties(function)["Environment"];
+        assert!(own.is_null(), "{function} has more: {own}");
+    }
+}
+
+#[test]
+fn there_is_no_schedule_without_an_experiment_for_it() {
+    let template = inoculate().value();
+    assert_eq!(template["Parameters"]["ScheduleExperiment"]["Default"], "");
+    let given = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "ScheduleExperiment" }, ""] }] });
+    assert_eq!(template["Conditions"]["HasSchedule"], given);
+    let scheduling = inoculate().resources().filter(|(name, resource)| {
+        let kind = resource["Type"].as_str().unwrap();
+        kind.starts_with("AWS::Scheduler::") || *name == "ScheduleRole"
+    });
+    let conditions: Vec<&Value> = scheduling.map(|(_, resource)| &resource["Condition"]).collect();
+    assert_eq!(conditions, ["HasSchedule"; 3]);
+    for function in inoculate().functions() {
+        assert!(
+            inoculate().properties(function)["Events"].is_null(),
+            "{function} starts by itself"
+        );
+    }
+}
+
+/// A start that cannot happen now must not happen later, when nobody expects it.
+#[test]
+fn a_missed_start_is_not_made_up_for() {
+    let schedule = inoculate().properties("Schedule");
+    assert_eq!(schedule["FlexibleTimeWindow"], json!({ "Mode": "OFF" }));
+    let retries = json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60 });
+    assert_eq!(schedule["Target"]["RetryPolicy"], retries);
+    assert_eq!(text(&schedule["Target"]["Arn"]), "${Experiment}");
+}
+
+#[test]
+fn every_end_without_a_rollback_leads_to_the_rollback() {
+    let rule = inoculate().properties("StoppedRule");
+    let pattern = &rule["EventPattern"];
+    assert_eq!(pattern["source"], json!(["aws.states"]));
+    assert_eq!(
+        pattern["detail-type"],
+        json!(["Step Functions Execution Status Change"])
+    );
+    assert_eq!(pattern["detail"]["status"], json!(["ABORTED", "FAILED", "TIMED_OUT"]));
+    assert_eq!(text(&pattern["detail"]["stateMachineArn"][0]), "${Experiment}");
+    let [target] = list(&rule["Targets"])[..] else {
+        panic!("not one target")
+    };
+    assert_eq!(text(&target["Arn"]), "${RollbackFunction.Arn}");
+    assert!(
+        target["RetryPolicy"]["MaximumRetryAttempts"].as_u64() > Some(100),
+        "{target}"
+    );
+}
+
+#[test]
+fn whoever_calls_the_rollback_may() {
+    let permissions = inoculate().all("AWS::Lambda::Permission");
+    let allowed: BTreeSet<(String, String)> = permissions
+        .inspect(|(name, permission)| {
+            let called = (text(&permission["FunctionName"]), text(&permission["Action"]));
+            let rollback = ("${RollbackFunction}".to_owned(), "lambda:InvokeFunction".to_owned());
+            assert_eq!(called, rollback, "{name}");
+        })
+        .map(|(_, permission)| (text(&permission["Principal"]), text(&permission["SourceArn"])))
+        .collect();
+    let expected = [
+        ("events.amazonaws.com", "${StoppedRule.Arn}"),
+        ("sns.amazonaws.com", "${AbortTopic}"),
+    ];
+    let owned = |(who, what): (&str, &str)| (who.to_owned(), what.to_owned());
+    assert_eq!(allowed, expected.map(owned).into());
+}
+
+/// Signals to roll back: what cannot be delivered or fails is tried again, then kept, and somebody is told.
+#[test]
+fn no_signal_to_roll_back_is_lost() {
+    let retries = inoculate().properties("RollbackRetries");
+    assert_eq!(text(&retries["FunctionName"]), "${RollbackFunction}");
+    assert_eq!(retries["MaximumRetryAttempts"], 2, "the most there is");
+    assert_eq!(retries["MaximumEventAgeInSeconds"], 21_600, "the most there is");
+    let rule = inoculate().properties("StoppedRule");
+    let subscription = inoculate().properties("AbortSubscription");
+    for kept in [
+        &retries["DestinationConfig"]["OnFailure"]["Destination"],
+        &rule["Targets"][0]["DeadLetterConfig"]["Arn"],
+        &subscription["RedrivePolicy"]["deadLetterTargetArn"],
+    ] {
+        assert_eq!(text(kept), DEAD_LETTERS);
+    }
+
+    let writing = |holder: &str| {
+        let mut statements = inoculate().statements_of(holder);
+        statements.retain(|s| s.actions == ["sqs:SendMessage"] && s.resources == [DEAD_LETTERS]);
+        statements
+    };
+    // The destination is written to with the role of the function; rule and topic need the policy of the queue.
+    assert_eq!(writing("RollbackRole").len(), 1);
+    let sources = writing("LostSignalsPolicy").into_iter();
+    let sources: Vec<String> = sources
+        .map(|s| text(&s.condition["ArnEquals"]["aws:SourceArn"]))
+        .collect();
+    assert_eq!(sources, ["${StoppedRule.Arn}", "${AbortTopic}"]);
+    let alarm = inoculate().properties("LostSignalsAlarm");
+    assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
+    assert_eq!(text(&alarm["Dimensions"][0]["Value"]), "${LostSignals.QueueName}");
+    assert_eq!((&alarm["Threshold"], &alarm["Period"]), (&json!(0), &json!(60)));
+}
+
+#[test]
+fn the_errors_of_every_function_raise_an_alarm() {
+    let watched: BTreeSet<String> = inoculate()
+        .all("AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| alarm["Namespace"] == "AWS/Lambda" && alarm["MetricName"] == "Errors")
+        .inspect(|(name, alarm)| {
+            assert_eq!(
+                (&alarm["Statistic"], &alarm["Threshold"]),
+                (&json!("Sum"), &json!(1)),
+                "{name}"
+            );
+            assert_eq!(alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold", "{name}");
+            assert_eq!(alarm["Dimensions"][0]["Name"], "FunctionName", "{name}");
+        })
+        .map(|(_, alarm)| text(&alarm["Dimensions"][0]["Value"]))
+        .collect();
+    let functions = inoculate().functions().into_iter().map(|name| format!("${{{name}}}"));
+    assert_eq!(watched, functions.collect());
+}
+
+#[test]
+fn every_alarm_reaches_people_and_says_what_to_do() {
+    let may_publish = &inoculate().statements_of("NoticesTopicPolicy")[0];
+    let from = text(&may_publish.condition["ArnLike"]["aws:SourceArn"]);
+    let from = from.strip_suffix('*').unwrap();
+    for (name, alarm) in inoculate().all("AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["AlarmActions"], json!([{ "Ref": "NoticesTopic" }]), "{name}");
+        let arn = format!(
+            "arn:${{AWS::Partition}}:cloudwatch:${{AWS::Region}}:${{AWS::AccountId}}:alarm:{}",
+            text(&alarm["AlarmName"])
+        );
+        assert!(arn.starts_with(from), "{name} may not publish");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+        assert!(alarm["AlarmDescription"].is_string(), "{name}");
+    }
+}
+
+/// The log line that the metric counts is the one that recording the event writes.
+#[test]
+fn a_rollback_that_could_not_restore_everything_is_counted() {
+    let detail = String::new();
+    let name = Event::RollbackFailed { detail }.name();
+    assert_eq!(name, Status::RollbackFailed.name());
+    let filter = inoculate().properties("RollbackFailedFilter");
+    assert_eq!(filter["FilterPattern"], format!("\"{name}\""));
+    let (counted, alarm) = (
+        &filter["MetricTransformations"][0],
+        inoculate().properties("RollbackFailedAlarm"),
+    );
+    assert_eq!(counted["MetricName"], alarm["MetricName"]);
+    assert_eq!(text(&counted["MetricNamespace"]), text(&alarm["Namespace"]));
+}

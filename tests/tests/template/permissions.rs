@@ -1,0 +1,183 @@
+//! Who may do what.
+
+use std::collections::BTreeSet;
+
+use inoculate_tests::template::{self, Statement, Template, list, text};
+use serde_json::json;
+
+const TARGETS: &str = "targets are named by experiments, which are written after the deployment; the tag limits it";
+const MAPPINGS: &str = "the id of a mapping is made by Lambda; the tag and the function limit it";
+const LOG_DELIVERY: &str = "log delivery knows no resources; Step Functions asks for exactly these";
+const METRICS: &str = "the action knows no resources; the namespace limits it";
+
+/// Every write action on more than a named resource, and why there is no other way.
+const ARGUED: [(&str, &str, &str); 13] = [
+    ("InjectRole", "lambda:PutFunctionConcurrency", TARGETS),
+    ("InjectRole", "lambda:DeleteFunctionConcurrency", TARGETS),
+    ("InjectRole", "lambda:UpdateFunctionConfiguration", TARGETS),
+    ("InjectRole", "lambda:UpdateEventSourceMapping", MAPPINGS),
+    ("RollbackRole", "lambda:PutFunctionConcurrency", TARGETS),
+    ("RollbackRole", "lambda:DeleteFunctionConcurrency", TARGETS),
+    ("RollbackRole", "lambda:UpdateFunctionConfiguration", TARGETS),
+    ("RollbackRole", "lambda:UpdateEventSourceMapping", MAPPINGS),
+    ("ExperimentRole", "logs:CreateLogDelivery", LOG_DELIVERY),
+    ("ExperimentRole", "logs:UpdateLogDelivery", LOG_DELIVERY),
+    ("ExperimentRole", "logs:DeleteLogDelivery", LOG_DELIVERY),
+    ("ExperimentRole", "logs:PutResourcePolicy", LOG_DELIVERY),
+    ("CheckoutRole", "cloudwatch:PutMetricData", METRICS),
+];
+
+fn statements() -> Vec<Statement<'static>> {
+    [template::inoculate(), template::shop()]
+        .into_iter()
+        .flat_map(Template::statements)
+        .collect()
+}
+
+fn is_write(action: &str) -> bool {
+    let (_, verb) = action
+        .split_once(':')
+        .unwrap_or_else(|| panic!("{action} is no action"));
+    let reads = ["Get", "List", "Describe", "Query", "ConditionCheck"];
+    !reads.iter().any(|read| verb.starts_with(read))
+}
+
+/// Whether a resource is more than one that a template names. The pattern of targets is `*` unless somebody narrows it.
+fn is_wide(resource: &str) -> bool {
+    resource.contains(['*', '?']) || resource.contains("${TargetFunctionPattern}")
+}
+
+/// What changes functions or mappings, as opposed to calling them.
+fn changes_lambda(action: &str) -> bool {
+    action.starts_with("lambda:") && is_write(action) && action != "lambda:InvokeFunction"
+}
+
+#[test]
+fn permissions_are_nowhere_but_in_statements() {
+    for template in [template::inoculate(), template::shop()] {
+        for (name, resource) in template.resources() {
+            let kind = resource["Type"].as_str().unwrap();
+            assert!(
+                !["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].contains(&kind),
+                "{name}"
+            );
+            assert!(resource["Properties"]["ManagedPolicyArns"].is_null(), "{name}");
+            let is_role = kind == "AWS::IAM::Role";
+            assert!(
+                is_role || resource["Properties"]["Policies"].is_null(),
+                "{name}: SAM policies"
+            );
+        }
+    }
+    assert!(statements().len() > 40, "the walk found only {}", statements().len());
+}
+
+#[test]
+fn every_function_of_inoculate_has_a_role_of_its_own() {
+    let template = template::inoculate();
+    let mut roles = BTreeSet::new();
+    for function in template.functions() {
+        let role = function.replace("Function", "Role");
+        assert_eq!(text(template.of_function(function, "Role")), format!("${{{role}.Arn}}"));
+        let trust = &template.properties(&role)["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(
+            trust[0]["Principal"],
+            json!({ "Service": "lambda.amazonaws.com" }),
+            "{role}"
+        );
+        assert_eq!(list(trust).len(), 1, "{role}");
+        assert!(roles.insert(role));
+    }
+    assert_eq!(roles.len(), 5);
+}
+
+#[test]
+fn no_action_is_a_wildcard_and_none_gives_permissions() {
+    for statement in statements() {
+        for action in &statement.actions {
+            assert!(!action.contains(['*', '?']), "{}: {action}", statement.holder);
+            // Without iam:PassRole, UpdateFunctionConfiguration cannot give a function another role.
+            assert!(!action.starts_with("iam:"), "{}: {action}", statement.holder);
+        }
+    }
+}
+
+#[test]
+fn every_write_is_on_named_resources_or_argued() {
+    let argued: BTreeSet<_> = ARGUED.iter().map(|(role, action, _)| (*role, *action)).collect();
+    let mut found = BTreeSet::new();
+    for statement in statements().iter().filter(|statement| statement.allows) {
+        if statement.resources.iter().any(|resource| is_wide(resource)) {
+            let writes = statement.actions.iter().filter(|action| is_write(action));
+            found.extend(writes.map(|action| (statement.holder, *action)));
+        }
+    }
+    assert_eq!(
+        found.difference(&argued).collect::<Vec<_>>(),
+        [] as [&(&str, &str); 0],
+        "not argued"
+    );
+    assert_eq!(
+        argued.difference(&found).collect::<Vec<_>>(),
+        [] as [&(&str, &str); 0],
+        "stale"
+    );
+}
+
+#[test]
+fn functions_are_changed_only_where_their_owner_has_tagged_them() {
+    let mut changing = BTreeSet::new();
+    for statement in statements().iter().filter(|statement| statement.allows) {
+        if statement.actions.iter().any(|action| changes_lambda(action)) {
+            let tag = &statement.condition["StringEquals"]["aws:ResourceTag/inoculate"];
+            assert_eq!(tag, "allow", "{statement:?}");
+            changing.insert(statement.holder);
+        }
+        if statement.actions.contains(&"lambda:UpdateEventSourceMapping") {
+            let functions = list(&statement.condition["ArnLike"]["lambda:FunctionArn"]);
+            let limited = functions
+                .into_iter()
+                .map(text)
+                .all(|arn| arn.contains("${TargetFunctionPattern}"));
+            assert!(limited, "{statement:?}");
+        }
+    }
+    assert_eq!(changing, BTreeSet::from(["InjectRole", "RollbackRole"]));
+}
+
+/// Whatever their tags: stack tags spread to every resource, and a throttled rollback could not undo itself.
+#[test]
+fn inject_cannot_touch_our_own_functions() {
+    let template = template::inoculate();
+    let statements = template.statements_of("InjectRole");
+    let denial = statements.iter().find(|statement| !statement.allows).unwrap();
+    assert!(denial.condition.is_null(), "{denial:?}");
+    let own: BTreeSet<String> = template
+        .functions()
+        .into_iter()
+        .map(|function| {
+            let name = text(template.of_function(function, "FunctionName"));
+            format!("arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{name}")
+        })
+        .collect();
+    assert_eq!(BTreeSet::from_iter(denial.resources.clone()), own);
+    let allowed = statements.iter().filter(|statement| statement.allows);
+    let on_functions = allowed.filter(|statement| statement.resources.iter().any(|arn| arn.contains(":function:")));
+    let changes = on_functions
+        .flat_map(|statement| &statement.actions)
+        .filter(|action| changes_lambda(action));
+    assert_eq!(BTreeSet::from_iter(&denial.actions), changes.collect());
+}
+
+#[test]
+fn the_shop_publishes_only_its_own_metrics() {
+    let statements = template::shop().statements();
+    let publishing = statements
+        .iter()
+        .find(|s| s.actions == ["cloudwatch:PutMetricData"])
+        .unwrap();
+    assert_eq!(
+        publishing.condition,
+        &json!({ "StringEquals": { "cloudwatch:namespace": "Shop" } })
+    );
+}
