@@ -212,6 +212,11 @@ fn start_layer(api: SocketAddr) -> Started {
     let process = Command::new(LAYER)
         .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
         .env("INOCULATE_PORT", port.to_string())
+        .env("INOCULATE_TABLE", "inoculate")
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ENDPOINT_URL", format!("http://{api}"))
+        .env("AWS_ACCESS_KEY_ID", "id")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
         .spawn()
         .unwrap();
     let started = Started {
@@ -388,7 +393,8 @@ fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>>
     Some(first)
 }
 
-/// A Runtime API that always has an event of this many bytes, and takes every answer. Registers extensions, too.
+/// A Runtime API that always has an event of this many bytes, and takes every answer. Registers extensions, too, and is
+/// a table without a lease.
 fn serve_runtime_api(bytes: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -417,6 +423,7 @@ fn converse(mut stream: TcpStream, event: &[u8]) {
         let answer: &[u8] = match first.as_slice() {
             // An extension waits for its next event as long as it lives.
             extension if extension.starts_with(b"get /2020") => continue,
+            table if table.starts_with(b"post / ") => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             next if next.starts_with(b"get") => event,
             _ => b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nLambda-Extension-Identifier: i\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n",
         };

@@ -6,6 +6,8 @@
 //! | `INOCULATE_TABLE` | the table with the leases | none: no experiment ever reaches this function |
 //! | `INOCULATE_DISABLED` | `true` keeps the layer out of the way, whatever the table says | `false` |
 //! | `INOCULATE_MAX_PERCENT` | the largest percent of requests that may meet a fault, whatever the table says | `100` |
+//! | `INOCULATE_READ_MS` | the longest that an invocation waits for the lease, when a run was active and the last reading is too old; 0 to 500 | `150` |
+//! | `INOCULATE_POLL_MS` | how often the lease is read while no run is active; 100 to 60000 | `10000` |
 //! | `INOCULATE_PORT` | the port of the proxy when it is an extension | `9009` |
 //! | `INOCULATE_LOG` | `off`, `error`, `info` or `debug` | `info` |
 //!
@@ -13,6 +15,8 @@
 //! (disabled, 0 percent, no table), and all mistakes are reported together.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::log::Level;
 
@@ -33,6 +37,10 @@ pub struct Config {
     pub disabled: bool,
     /// The largest percent of requests that may meet a fault: 0 to 100.
     pub max_percent: f64,
+    /// The longest that an invocation waits for the lease.
+    pub read: Duration,
+    /// How often the lease is read while no run is active.
+    pub poll: Duration,
     /// The port of the proxy in an extension.
     pub port: u16,
     /// How much is logged.
@@ -97,6 +105,20 @@ impl Config {
                 0.0,
                 "be a number from 0 to 100",
                 percent,
+            ),
+            read: reader.value(
+                "INOCULATE_READ_MS",
+                Duration::from_millis(150),
+                Duration::ZERO,
+                "be milliseconds from 0 to 500",
+                |text| millis(text, 0..=500),
+            ),
+            poll: reader.value(
+                "INOCULATE_POLL_MS",
+                Duration::from_secs(10),
+                Duration::from_secs(10),
+                "be milliseconds from 100 to 60000",
+                |text| millis(text, 100..=60_000),
             ),
             port: reader.value(
                 "INOCULATE_PORT",
@@ -172,6 +194,11 @@ fn percent(text: &str) -> Option<f64> {
     text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent))
 }
 
+fn millis(text: &str, range: RangeInclusive<u64>) -> Option<Duration> {
+    let ms = text.parse().ok().filter(|ms| range.contains(ms));
+    ms.map(Duration::from_millis)
+}
+
 fn is_table(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/".contains(&byte);
     (3..=1024).contains(&text.len()) && text.bytes().all(allowed)
@@ -202,6 +229,8 @@ mod tests {
                 table: None,
                 disabled: false,
                 max_percent: 100.0,
+                read: Duration::from_millis(150),
+                poll: Duration::from_secs(10),
                 port: 9009,
                 log: Level::Info
             }
@@ -215,6 +244,8 @@ mod tests {
             ("INOCULATE_TABLE", "inoculate"),
             ("INOCULATE_DISABLED", "Yes"),
             ("INOCULATE_MAX_PERCENT", "12.5"),
+            ("INOCULATE_READ_MS", "70"),
+            ("INOCULATE_POLL_MS", "500"),
             ("INOCULATE_PORT", "9100"),
             ("INOCULATE_LOG", "debug"),
         ]);
@@ -226,6 +257,7 @@ mod tests {
         );
         assert_eq!(api.behind("127.0.0.1:1"), "127.0.0.1:1/some/prefix");
         assert_eq!((config.table.as_deref(), config.disabled), (Some("inoculate"), true));
+        assert_eq!((config.read.as_millis(), config.poll.as_millis()), (70, 500));
         assert_eq!(
             (config.max_percent, config.port, config.log),
             (12.5, 9100, Level::Debug)
@@ -239,6 +271,8 @@ mod tests {
             ("INOCULATE_TABLE", "a b"),
             ("INOCULATE_DISABLED", "please"),
             ("INOCULATE_MAX_PERCENT", "150"),
+            ("INOCULATE_READ_MS", "501"),
+            ("INOCULATE_POLL_MS", "soon"),
             ("INOCULATE_PORT", "0"),
             ("INOCULATE_LOG", "loud"),
         ]);
@@ -249,6 +283,8 @@ mod tests {
                 "INOCULATE_TABLE should be the name or ARN of a table; taken as none",
                 "INOCULATE_DISABLED should be true or false; taken as true",
                 "INOCULATE_MAX_PERCENT should be a number from 0 to 100; taken as 0.0",
+                "INOCULATE_READ_MS should be milliseconds from 0 to 500; taken as 0ns",
+                "INOCULATE_POLL_MS should be milliseconds from 100 to 60000; taken as 10s",
                 "INOCULATE_PORT should be a port from 1 to 65535; taken as 9009",
                 "INOCULATE_LOG should be off, error, info or debug; taken as info",
             ]

@@ -21,10 +21,10 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::agent;
 use crate::child;
 use crate::command::without_us;
 use crate::config::{Config, RUNTIME_API, RuntimeApi};
-use crate::intercept::{Idle, Interceptor};
 use crate::log::Log;
 use crate::proxy::{Proxy, Tools};
 
@@ -84,14 +84,9 @@ fn try_run(command: &[OsString], config: &Config, log: Log) -> Result<ExitStatus
         return Err(NoProxy::Disabled);
     }
     let api = config.runtime_api.as_ref().ok_or(NoProxy::NoRuntimeApi)?;
-    let proxy = Arc::new(Proxy::new(api, interceptor(), Tools::default(), log)?);
+    let proxy = Arc::new(Proxy::new(api, agent::interceptor(config, log), Tools::default(), log)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(supervise(proxy, api, command))
-}
-
-/// Who decides about invocations.
-fn interceptor() -> Arc<dyn Interceptor> {
-    Arc::new(Idle)
 }
 
 /// Serves until COMMAND ends. Errors are only those before it has started.

@@ -21,16 +21,18 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::agent;
 use crate::body::{Body, Held};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, RuntimeApi};
-use crate::intercept::Idle;
 use crate::log::Log;
 use crate::proxy::{Proxy, Tools};
 use crate::upstream::{Link, Upstream, UpstreamError};
 
 const REGISTER: &str = "/2020-01-01/extension/register";
 const NEXT: &str = "/2020-01-01/extension/event/next";
+const ALL_EVENTS: &[&str] = &["INVOKE", "SHUTDOWN"];
+const SHUTDOWN_ONLY: &[&str] = &["SHUTDOWN"];
 const NAME_HEADER: &str = "lambda-extension-name";
 const ID_HEADER: &str = "lambda-extension-identifier";
 
@@ -53,6 +55,11 @@ enum Event {
     Shutdown {
         shutdown_reason: Option<String>,
         deadline_ms: u64,
+    },
+    #[serde(rename = "INVOKE", rename_all = "camelCase")]
+    Invoke {
+        deadline_ms: u64,
+        invoked_function_arn: Option<String>,
     },
     #[serde(other)]
     Other,
@@ -99,11 +106,13 @@ pub fn run(config: &Config, log: Log) -> ExitCode {
 async fn live(api: &RuntimeApi, config: &Config, log: Log) -> Result<(), ExtensionError> {
     let proxy = start_proxy(api, config, log).await;
     let extensions = Extensions::new(api)?;
-    let Some(id) = extensions.register_or_give_up(log).await else {
+    // Without a table there is nothing to do beside an invocation.
+    let wants_invocations = proxy.is_some() && config.table.is_some();
+    let Some(id) = extensions.register_or_give_up(wants_invocations, log).await else {
         // The environment goes down if this process ends, and may live if it stays.
         return pending().await;
     };
-    let left = extensions.wait_for_shutdown(&id, log).await;
+    let left = extensions.wait_for_shutdown(&id, proxy.as_deref(), log).await;
     if let Some(proxy) = proxy {
         proxy.shutdown(left.saturating_sub(RESERVE)).await;
     }
@@ -124,7 +133,7 @@ async fn start_proxy(api: &RuntimeApi, config: &Config, log: Log) -> Option<Arc<
         ..Tools::default()
     };
     let started = match listen(config.port).await {
-        Ok(listener) => Proxy::new(api, Arc::new(Idle), tools, log)
+        Ok(listener) => Proxy::new(api, agent::interceptor(config, log), tools, log)
             .map_err(|failure| failure.to_string())
             .map(|proxy| {
                 let proxy = Arc::new(proxy);
@@ -161,10 +170,16 @@ impl Extensions {
         })
     }
 
-    /// Registers, and tries again for as long as that may help. Returns the identifier of this extension.
-    async fn register_or_give_up(&self, log: Log) -> Option<HeaderValue> {
-        for _ in 1..TRIES {
-            match self.register().await {
+    /// Registers, and tries again for as long as that may help. Returns the identifier of this extension. Not every
+    /// platform tells extensions of invocations, so every other try does without.
+    async fn register_or_give_up(&self, wants_invocations: bool, log: Log) -> Option<HeaderValue> {
+        for number in 1..TRIES {
+            let events = if wants_invocations && number % 2 == 1 {
+                ALL_EVENTS
+            } else {
+                SHUTDOWN_ONLY
+            };
+            match self.register(events).await {
                 Ok(id) => return Some(id),
                 Err(failure) => {
                     log.debug(
@@ -175,7 +190,7 @@ impl Extensions {
                 }
             }
         }
-        let failure = match self.register().await {
+        let failure = match self.register(SHUTDOWN_ONLY).await {
             Ok(id) => return Some(id),
             Err(failure) => failure.to_string(),
         };
@@ -186,8 +201,8 @@ impl Extensions {
         None
     }
 
-    async fn register(&self) -> Result<HeaderValue, ExtensionError> {
-        let mut request = Request::new(Body::from(Bytes::from(json!({ "events": ["SHUTDOWN"] }).to_string())));
+    async fn register(&self, events: &[&str]) -> Result<HeaderValue, ExtensionError> {
+        let mut request = Request::new(Body::from(Bytes::from(json!({ "events": events }).to_string())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static(REGISTER);
         request.headers_mut().insert(NAME_HEADER, self.name.clone());
@@ -199,7 +214,7 @@ impl Extensions {
     }
 
     /// Waits until the environment shuts down. Returns how long that may take.
-    async fn wait_for_shutdown(&self, id: &HeaderValue, log: Log) -> Duration {
+    async fn wait_for_shutdown(&self, id: &HeaderValue, proxy: Option<&Proxy>, log: Log) -> Duration {
         loop {
             match self.next(id).await {
                 Ok(Event::Shutdown {
@@ -208,6 +223,14 @@ impl Extensions {
                 }) => {
                     log.debug("the environment shuts down", json!({ "reason": shutdown_reason }));
                     return SystemClock.until(deadline_ms);
+                }
+                Ok(Event::Invoke {
+                    deadline_ms,
+                    invoked_function_arn,
+                }) => {
+                    if let Some(proxy) = proxy {
+                        proxy.settle(invoked_function_arn.as_deref(), deadline_ms).await;
+                    }
                 }
                 Ok(Event::Other) => {}
                 Err(failure) => {

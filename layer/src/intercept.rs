@@ -154,6 +154,11 @@ pub trait Interceptor: Send + Sync {
     /// A watched invocation has ended. Called once for each, however it ends. Must be quick.
     fn finished(&self, outcome: Outcome);
 
+    /// Lambda has begun an invocation, and freezes the environment when it is over and this returns. For extensions:
+    /// what was begun beside the handler can be finished here. `function_arn` and `deadline_ms` are those of the
+    /// invocation.
+    async fn settle(&self, _function_arn: Option<&str>, _deadline_ms: u64) {}
+
     /// The environment shuts down. Must return within `left`.
     async fn shutdown(&self, left: Duration);
 }

@@ -10,6 +10,8 @@
 //! | [`proxy`] | the listener, and which request goes which way |
 //! | [`upstream`], [`body`] | connections to the true Runtime API; bodies that stream |
 //! | [`intercept`] | the seam: what decides about an invocation, and what it gets to see |
+//! | [`agent`] | what decides: the lease, read beside the handler, and what was seen, written beside it |
+//! | [`known`], [`tally`], [`dynamo`] | what is known of the lease and for how long; what was seen; the table |
 //! | [`faults`] | what can go wrong on purpose, as plain data and small functions |
 //! | [`event`], [`answer`] | how the faults act on events on their way in and answers on their way out |
 //! | [`exec`], [`child`] | `inoculate-layer exec -- COMMAND...` |
@@ -18,6 +20,7 @@
 //!
 //! The contract: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+pub mod agent;
 pub mod answer;
 mod asker;
 pub mod body;
@@ -25,15 +28,18 @@ pub mod child;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod dynamo;
 pub mod event;
 pub mod exec;
 pub mod extension;
 pub mod faults;
 pub mod flight;
 pub mod intercept;
+pub mod known;
 pub mod log;
 pub mod probe;
 pub mod proxy;
 pub mod route;
+pub mod tally;
 pub mod upstream;
 mod wait;

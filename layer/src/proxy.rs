@@ -197,6 +197,11 @@ impl Proxy {
         Err(ProxyError::Killed)
     }
 
+    /// Lambda has begun an invocation, and freezes the environment when it is over and this returns.
+    pub async fn settle(&self, function_arn: Option<&str>, deadline_ms: u64) {
+        self.interceptor.settle(function_arn, deadline_ms).await;
+    }
+
     /// The environment shuts down: ends what is under way, and lets the interceptor finish within `left`.
     pub async fn shutdown(&self, left: Duration) {
         self.flights.clear();

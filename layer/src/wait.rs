@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::faults::Fault;
+use crate::faults::delay::sample;
 use crate::flight::Flight;
 
 /// How late Tokio's timer may be.
@@ -26,7 +27,7 @@ pub(crate) enum Wait {
 /// that. Without a deadline to wait for, a timeout fault does not wait.
 pub(crate) async fn wait(flight: &mut Flight, fault: &Fault) -> Wait {
     let delay = match fault {
-        Fault::Latency { delay, .. } => Some(delay.sample(fastrand::f64)),
+        Fault::Latency { delay, .. } => Some(sample(delay, fastrand::f64)),
         _ => None,
     };
     let (longest, ending) = match (delay, flight.left()) {

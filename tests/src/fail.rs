@@ -11,8 +11,8 @@ use inoculate_core::judge::{Point, Window};
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
 use inoculate_core::ports::{
-    AlarmState, Alarms, Change, CommitError, Function, Halt, LeaseRequest, Leases, Library, Metrics, Notices, Ports,
-    Results, Runs, Taken, Targets,
+    AlarmState, Alarms, Change, CommitError, Function, Halt, LeaseRequest, Leases, Library, Measured, Metrics, Notices,
+    Ports, Results, Runs, Taken, Targets,
 };
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::setting::{Reading, Setting, SettingValue};
@@ -250,6 +250,10 @@ impl Runs for Failing {
 
     async fn journal(&self, id: &RunId) -> Result<Vec<JournalEntry>> {
         self.pass("runs.journal", id, self.inner.runs.journal(id)).await
+    }
+
+    async fn baseline(&self, id: &RunId) -> Result<Option<Measured>> {
+        self.pass("runs.baseline", id, self.inner.runs.baseline(id)).await
     }
 
     async fn results(&self, id: &RunId) -> Result<Results> {

@@ -1,7 +1,7 @@
 //! The state machine without Step Functions: runs the five steps over any ports, in the order of the file.
 //!
 //! It does what `statemachine/experiment.asl.json` says: the same retries, the same way to the rollback, the same loops.
-//! Waiting moves the clock of the [`World`]. That the file says so is checked by `tests/tests/statemachine.rs`.
+//! Waiting moves the clock of the [`World`]. `tests/tests/statemachine.rs` checks the file itself.
 
 use std::sync::Arc;
 
@@ -79,17 +79,14 @@ impl Machine {
 
     /// Runs the execution to its end. `None` when it was stopped.
     pub async fn execute(&mut self, experiment: &Value) -> Option<Status> {
-        match self.run(experiment).await {
-            Ok(status) => Some(status),
-            Err(Stopped) => None,
-        }
+        self.run(experiment).await.ok()
     }
 
     async fn run(&mut self, experiment: &Value) -> std::result::Result<Status, Stopped> {
         let (ending, injecting) = self.until_rollback(experiment).await?;
         let mut rounds = 0;
         let rolled_back = loop {
-            let input = json!({ "run_id": self.run_id, "ending": ending, "injector": "ended" });
+            let input = json!({ "run_id": self.run_id, "ending": ending, "caller": "state_machine" });
             match self
                 .task(Task::Rollback, |step| inoculate_rollback::handle(step, input.clone()))
                 .await?
@@ -132,24 +129,29 @@ impl Machine {
             Err(error) => return Ok((failed(&error), false)),
         }
         let input = RunInput { run_id };
+        let mut wait_secs = 0;
         for round in 0.. {
             match self
                 .task(Task::Inject, |step| inoculate_inject::handle(step, input.clone()))
                 .await?
             {
-                Ok(output) if output.next == Next::Observe => break,
+                Ok(output) if output.next == Next::Observe => {
+                    wait_secs = output.wait_secs;
+                    break;
+                }
                 Ok(output) if output.next == Next::Settle && round < ROUNDS_OF_SETTLING => self.world.advance(1),
+                Ok(output) if output.next == Next::Settle => return Ok((gave_up(), true)),
                 Ok(output) => return Ok((output.ending, true)),
                 Err(error) => return Ok((failed(&error), true)),
             }
         }
         loop {
-            self.world.advance(opened.round_secs);
+            self.world.advance(wait_secs);
             match self
                 .task(Task::Observe, |step| inoculate_observe::handle(step, input.clone()))
                 .await?
             {
-                Ok(output) if output.next == Next::Observe => {}
+                Ok(output) if output.next == Next::Observe => wait_secs = output.wait_secs,
                 Ok(output) => return Ok((output.ending, true)),
                 Err(error) => return Ok((failed(&error), true)),
             }
@@ -202,6 +204,11 @@ fn failed(error: &Error) -> Option<Ending> {
         inoculate_core::run::Cause::StepFailed,
         error.to_string(),
     )
+}
+
+fn gave_up() -> Option<Ending> {
+    let detail = "the faults were not in place after a minute of trying";
+    inoculate_step::ending(Status::Failed, inoculate_core::run::Cause::StepFailed, detail)
 }
 
 /// What EventBridge tells the rollback when an execution was stopped, timed out or failed.

@@ -13,7 +13,7 @@ mod local;
 use inoculate_core::error::Code;
 use inoculate_core::judge::Verdict;
 use inoculate_core::ports::Halt;
-use inoculate_core::run::{Cause, Phase, Status};
+use inoculate_core::run::{Cause, Event, Phase, Status};
 use inoculate_core::undo::UndoState;
 use inoculate_tests::eventually;
 use local::{Local, System, TARGET, assert_failed, experiment, file, inoculate, throttled};
@@ -132,15 +132,30 @@ async fn when_the_baseline_fails_nothing_was_touched() {
     local.assert_nothing_left(&run).await;
 }
 
+/// The first fault is in place when the second is denied.
 #[tokio::test]
-async fn when_the_injection_fails_everything_is_back() {
-    let (local, run_id) = a_step_fails("InjectRole", None).await;
+async fn when_the_injection_fails_half_way_everything_is_back() {
+    let local = Local::start(System::Sturdy).await;
+    local.world(
+        "deny",
+        &json!({ "role": "InjectRole", "action": "lambda:UpdateFunctionConfiguration" }),
+    );
+    let faults = json!([
+        { "kind": "reserved_concurrency", "function": TARGET, "executions": 0 },
+        { "kind": "timeout", "function": TARGET, "timeout": "1s" },
+    ]);
+    let run_id = local.begin("half-way", &experiment(&faults)).await;
     let run = local.closed(&run_id).await;
     assert_eq!(
-        (run.status, run.ending.as_ref().unwrap().cause),
-        (Status::Failed, Cause::StepFailed),
+        (run.status, run.verdict),
+        (Status::Failed, Some(Verdict::Inconclusive)),
         "{run:?}"
     );
+    let journal = local.inoculate.ports.runs.journal(&run_id).await.unwrap();
+    let applied = journal
+        .iter()
+        .filter(|entry| matches!(entry.event, Event::FaultApplied { .. }));
+    assert_eq!(applied.count(), 1, "the first fault was to be in place: {journal:?}");
     local.assert_nothing_left(&run).await;
 }
 
@@ -184,7 +199,12 @@ async fn when_the_rollback_fails_it_says_so_and_a_later_one_succeeds() {
     local.world("allow", &json!({ "role": "RollbackRole" }));
     let output = local.command(&["rollback", run_id.as_str()]);
     assert!(output.status.success(), "{output:?}");
-    let run = local.reached(&run_id, Phase::RolledBack).await;
+    let run = local.reached(&run_id, Phase::Closed).await;
+    assert_eq!(
+        run.status,
+        Status::Failed,
+        "a rollback that failed first is not forgotten: {run:?}"
+    );
     local.assert_nothing_left(&run).await;
 }
 

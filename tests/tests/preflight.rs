@@ -84,7 +84,7 @@ const HALTED: Obstacle = Obstacle {
             since: state.now,
         });
     },
-    words: "halted since 2026-03-14T12:00:00Z: an incident; nothing starts until the halt is lifted",
+    words: "halted since 2026-03-14T12:00:00Z: an incident; `inoculate resume` lifts it",
 };
 const NOT_ALLOWED: Obstacle = Obstacle {
     guard: Guard::NotAllowed,

@@ -20,15 +20,16 @@ fn answers() -> BTreeMap<&'static str, Value> {
         next: Next::Measure,
         ending: None,
         baseline_secs: 1,
-        round_secs: 1,
         seen: String::new(),
     };
     let inject = inoculate_inject::Output {
+        wait_secs: 1,
         run_id: run_id(),
         next: Next::Observe,
         ending: None,
     };
     let observe = inoculate_observe::Output {
+        wait_secs: 1,
         run_id: run_id(),
         next: Next::Observe,
         ending: None,
@@ -300,9 +301,8 @@ fn every_variable_has_a_value_on_every_way() {
                     assigned.contains(variable),
                     "{name} uses ${variable}, which Open does not assign"
                 );
-                let after_open_failed = variable == "round_secs" || caught.contains(variable);
                 assert!(
-                    after_open_failed,
+                    caught.contains(variable),
                     "{name} uses ${variable}, which is not there when Open failed"
                 );
             }

@@ -47,6 +47,12 @@ pub(crate) fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
+/// The value that `percent` of the sorted values do not exceed.
+pub(crate) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
 /// Prints a table: the first column to the left, the others to the right.
 pub(crate) fn table<C: AsRef<str>>(head: &[&str], rows: &[Vec<C>]) {
     print!("\n{}", table_text(head, rows));
@@ -93,6 +99,16 @@ mod tests {
         assert_eq!(megabytes(4_000_000), "4.00 MB");
         assert_eq!(megabytes(4_000_001), "4.01 MB");
         assert_eq!(milliseconds(Duration::from_micros(12_340)), "12.3 ms");
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<u32> = (1..=100).collect();
+        assert_eq!(percentile(&values, 50), Some(50));
+        assert_eq!(percentile(&values, 99), Some(99));
+        assert_eq!(percentile(&values, 100), Some(100));
+        assert_eq!(percentile(&[7], 50), Some(7));
+        assert_eq!(percentile::<u32>(&[], 50), None);
     }
 
     #[test]

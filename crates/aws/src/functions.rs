@@ -12,8 +12,11 @@ use serde_json::Value;
 
 use crate::error::Service;
 
-/// How long an answer may take: longer than the timeout of the functions in the template.
-const LONGEST_ANSWER: Duration = Duration::from_secs(70);
+/// How long an answer may take: longer than the timeout of every function in the template, so that a call that Lambda is
+/// still carrying out is not given up. A rollback that is called directly waits for nothing and answers in seconds.
+const LONGEST_ANSWER: Duration = Duration::from_secs(130);
+/// How long a call may take with all its attempts: one long answer, after attempts that were refused at once.
+const LONGEST_CALL: Duration = Duration::from_secs(150);
 
 /// One of the five functions.
 #[derive(Debug, Clone)]
@@ -45,8 +48,8 @@ impl StepFunction {
         &self.name
     }
 
-    /// Calls the function and waits for its answer, at most 70 seconds. Tried again when it cannot be reached or is
-    /// throttled, so call only what is idempotent.
+    /// Calls the function and waits for its answer, at most 150 seconds. Tried again when it cannot be reached or is
+    /// throttled, so call only what is idempotent. Whoever drops the future gives up the wait, not the work.
     ///
     /// # Errors
     /// The error of the function itself, when its `errorType` is the name of a [`Code`]; [`Code::Internal`] for any
@@ -55,7 +58,7 @@ impl StepFunction {
         let doing = format!("calling the function {}", self.name);
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(LONGEST_ANSWER)
-            .operation_timeout(LONGEST_ANSWER * 2)
+            .operation_timeout(LONGEST_CALL)
             .build();
         let request = self
             .client
@@ -109,6 +112,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_call_outlasts_every_function() {
+        let template = include_str!("../../../infra/template.yaml");
+        let timeouts = template
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Timeout: "));
+        let longest = timeouts.map(|secs| secs.parse().unwrap()).max().unwrap();
+        assert!(LONGEST_ANSWER > Duration::from_secs(longest), "{longest} seconds");
+        assert!(LONGEST_CALL > LONGEST_ANSWER);
+    }
 
     #[test]
     fn a_function_that_fails_with_one_of_our_codes_keeps_it() {

@@ -8,6 +8,7 @@
 use aws_sdk_cloudwatch::types::{Dimension, Metric as CloudWatchMetric, MetricDataQuery, MetricStat};
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::{Measure, Metric};
+use inoculate_core::expression::{Piece, pieces};
 use inoculate_core::span::Span;
 
 /// The most queries in one call.
@@ -115,22 +116,14 @@ fn metric_stat(metric: &Metric, period: Span) -> MetricStat {
         .build()
 }
 
-/// Replaces whole words of an expression. A word is a run of letters, digits and `_`.
+/// Replaces whole words of an expression; what is in quotes stays as it is.
 fn rewrite(expression: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut rewritten = String::with_capacity(expression.len());
-    let mut rest = expression;
-    while let Some(first) = rest.chars().next() {
-        let in_word = is_word(first);
-        let end = rest.find(|c| is_word(c) != in_word).unwrap_or(rest.len());
-        let (part, after) = rest.split_at(end);
-        match replacement(part) {
-            Some(new) => rewritten.push_str(&new),
-            None => rewritten.push_str(part),
-        }
-        rest = after;
-    }
-    rewritten
+    let pieces = pieces(expression).into_iter();
+    let rewritten = pieces.map(|piece| match piece {
+        Piece::Word(word) => replacement(word).unwrap_or_else(|| word.to_owned()),
+        Piece::Other(text) => text.to_owned(),
+    });
+    rewritten.collect()
 }
 
 #[cfg(test)]
@@ -206,6 +199,15 @@ mod tests {
         );
         assert_eq!(replace("é e é"), "é m0_e é");
         assert_eq!(replace(""), "");
+    }
+
+    #[test]
+    fn what_is_in_quotes_is_not_replaced() {
+        let replace = |text: &str| rewrite(text, |word| (word == "e").then(|| "m0_e".to_owned()));
+        assert_eq!(
+            replace(r#"e + SUM(SEARCH('{Shop} name="e" OR e', "e")) - e"#),
+            r#"m0_e + SUM(SEARCH('{Shop} name="e" OR e', "e")) - m0_e"#
+        );
     }
 
     #[test]

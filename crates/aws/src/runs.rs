@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
-use inoculate_core::ports::{Change, CommitError, Results, RunResult, Runs};
+use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::undo::UndoRecord;
 use serde::{Deserialize, Serialize};
@@ -260,6 +260,14 @@ impl Runs for DynamoRuns {
     async fn journal(&self, id: &RunId) -> Result<Vec<JournalEntry>> {
         let what = format!("the journal of run {id}");
         self.table.all(&keys::run_partition(id), keys::EVENTS, &what).await
+    }
+
+    async fn baseline(&self, id: &RunId) -> Result<Option<Measured>> {
+        match self.result(&Key::baseline(id), id).await? {
+            Some(RunResult::Baseline(measured)) => Ok(Some(measured)),
+            Some(_) => Err(Error::internal(format!("the baseline of run {id} is another result"))),
+            None => Ok(None),
+        }
     }
 
     async fn results(&self, id: &RunId) -> Result<Results> {

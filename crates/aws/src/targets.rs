@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
-use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration, LastUpdateStatus, State};
+use aws_sdk_lambda::types::{
+    EventSourceMappingConfiguration, FunctionConfiguration, LastUpdateStatus, State, TagsError,
+};
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::FunctionName;
 use inoculate_core::ports::{Function, Targets};
@@ -205,6 +207,9 @@ impl Targets for LambdaTargets {
         let Some(arn) = configuration.and_then(FunctionConfiguration::function_arn) else {
             return Err(Error::internal(format!("Lambda describes {function} without its ARN")));
         };
+        if let Some(error) = found.tags_error() {
+            return Err(tags_withheld(function, error));
+        }
         Ok(Some(Function {
             name: function.clone(),
             arn: arn.to_owned(),
@@ -270,6 +275,15 @@ impl Targets for LambdaTargets {
             (setting, to) => Err(Error::internal(format!("{to} is no value of {setting}"))),
         }
     }
+}
+
+/// `GetFunction` leaves the tags out when they may not be read, which is not the same as having none.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>
+fn tags_withheld(function: &FunctionName, error: &TagsError) -> Error {
+    let (code, text) = (error.error_code(), error.message());
+    let message = format!("reading the tags of {function}: {code}: {text}");
+    Error::new(Code::AccessDenied, message).help("give the role or user the permission lambda:ListTags on the function")
 }
 
 /// Whether these tags allow experiments.
@@ -373,6 +387,20 @@ mod tests {
         assert!(!function(Some(State::Active), Some(LastUpdateStatus::InProgress)));
         assert!(!function(Some(State::Pending), None));
         assert!(!function(Some(State::Inactive), None));
+    }
+
+    #[tokio::test]
+    async fn tags_that_may_not_be_read_are_not_taken_for_a_refusal() {
+        let answer = r#"{"Configuration":{"FunctionArn":"arn:f","State":"Active"},
+            "TagsError":{"ErrorCode":"AccessDeniedException","Message":"not authorized to perform: lambda:ListTags"}}"#;
+        let http = Script::new([(200, answer)]);
+        let error = http.ports().targets.describe(&payments()).await.unwrap_err();
+        assert_eq!(error.code, Code::AccessDenied);
+        assert_eq!(
+            error.message,
+            "reading the tags of payments: AccessDeniedException: not authorized to perform: lambda:ListTags"
+        );
+        assert!(error.help.unwrap().contains("lambda:ListTags"));
     }
 
     /// Replaces 30 seconds by one, and says what came of it and what was sent.

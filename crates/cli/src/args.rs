@@ -44,9 +44,14 @@ pub struct Global {
 const DEFAULT_STACK: &str = "inoculate";
 
 impl Global {
-    /// A command for a person to type that reaches the same stack as this one.
+    /// A command about a run, for a person to type, that reaches the same stack as this one.
     pub fn command(&self, command: &str, run: &RunId) -> String {
-        let mut line = format!("inoculate {command} {run}");
+        self.line(&format!("{command} {run}"))
+    }
+
+    /// A command for a person to type that reaches the same stack as this one.
+    pub fn line(&self, command: &str) -> String {
+        let mut line = format!("inoculate {command}");
         let stack = Some(&self.stack).filter(|stack| stack.as_str() != DEFAULT_STACK);
         for (option, value) in [
             ("stack", stack),
@@ -134,6 +139,20 @@ pub enum Command {
         timeout: Span,
     },
 
+    /// Let nothing start, and end every run under way, until `resume`
+    Halt {
+        /// Why, for everybody who wants to start a run
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+
+        /// How long to wait until everything is back
+        #[arg(long, value_name = "SPAN", default_value = "5m")]
+        timeout: Span,
+    },
+
+    /// Lift the halt: runs may start again
+    Resume,
+
     /// Save an experiment in the table, so that a schedule or the console can start it by its name
     Save {
         /// A YAML or JSON file
@@ -216,6 +235,9 @@ mod tests {
             ("list --limit 0", ErrorKind::ValueValidation),
             ("list --stack 1st", ErrorKind::ValueValidation),
             ("rollback r --timeout 5", ErrorKind::ValueValidation),
+            ("halt", ErrorKind::MissingRequiredArgument),
+            ("halt --reason=", ErrorKind::ValueValidation),
+            ("resume r", ErrorKind::UnknownArgument),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("plan a b", ErrorKind::UnknownArgument),
         ] {

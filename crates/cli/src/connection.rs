@@ -30,6 +30,14 @@ pub struct Connection {
 pub trait RollbackFunction: Send + Sync {
     /// Rolls a run back as far as one call gets. A run that is not ending yet ends with `ending`.
     async fn call(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer>;
+
+    /// The same for a run whose execution is over: nobody else will close its record, so this does.
+    async fn close(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer>;
+}
+
+/// What the rollback function is called with.
+pub(crate) fn rollback_event(run_id: &RunId, ending: &Ending, execution_over: bool) -> serde_json::Value {
+    json!({ "run_id": run_id, "ending": ending, "execution_over": execution_over })
 }
 
 /// What the rollback function says.
@@ -78,7 +86,17 @@ struct LambdaRollback(StepFunction);
 #[async_trait]
 impl RollbackFunction for LambdaRollback {
     async fn call(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer> {
-        let answer = self.0.invoke(&json!({ "run_id": run_id, "ending": ending })).await?;
+        self.invoke(&rollback_event(run_id, ending, false)).await
+    }
+
+    async fn close(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer> {
+        self.invoke(&rollback_event(run_id, ending, true)).await
+    }
+}
+
+impl LambdaRollback {
+    async fn invoke(&self, event: &serde_json::Value) -> Result<RollbackAnswer> {
+        let answer = self.0.invoke(event).await?;
         serde_json::from_value(answer)
             .map_err(|error| Error::internal(format!("the answer of {} cannot be read: {error}", self.0.name())))
     }

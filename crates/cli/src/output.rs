@@ -93,7 +93,8 @@ impl Output {
     }
 }
 
-fn error_object(error: &Error) -> serde_json::Value {
+/// An error as JSON.
+pub fn error_object(error: &Error) -> serde_json::Value {
     json!({ "code": error.code, "message": error.message, "help": error.help })
 }
 

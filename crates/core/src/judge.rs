@@ -1,7 +1,8 @@
 //! Points and tolerances in, verdict and reason out. Nothing is fetched here.
 //!
 //! A metric series without groups is judged by its whole data points: every point inside the tolerance upholds, more
-//! than half outside deviates, anything between is inconclusive. Missing data is a reason, never a pass.
+//! than half outside deviates, and so do as many in a row as the measure asks for at all, so that an hour of calm does
+//! not hide the outage after it. Anything between is inconclusive. Missing data is a reason, never a pass.
 
 use std::fmt;
 
@@ -87,6 +88,8 @@ pub enum Reason {
     Within,
     /// More than half of the points are outside.
     Beyond,
+    /// As many points in a row are outside as the measure asks for at all, however calm the others are.
+    Sustained,
     /// Some points are outside, but not more than half.
     Mixed,
     /// There is not one point.
@@ -188,11 +191,15 @@ pub fn judge(measure: &Measure, baseline_median: Option<f64>, points: &[Point], 
         values.iter().filter(|value| !limits.contain(**value)).count()
     });
     let outside = u32::try_from(outside).unwrap_or(u32::MAX);
+    let in_a_row = limits.map_or(0, |limits| longest_outside(points, limits));
 
     let (verdict, reason) = if present == 0 {
         (Verdict::Inconclusive, Reason::NoData)
     } else if present < measure.min_points {
         (Verdict::Inconclusive, Reason::TooFewPoints)
+    } else if in_a_row >= measure.min_points {
+        let most = u64::from(outside) * 2 > u64::from(present);
+        (Verdict::Deviated, if most { Reason::Beyond } else { Reason::Sustained })
     } else if u64::from(present) * 2 < u64::from(expected_points) {
         (Verdict::Inconclusive, Reason::Gaps)
     } else if limits.is_none() {
@@ -221,6 +228,17 @@ pub fn judge(measure: &Measure, baseline_median: Option<f64>, points: &[Point], 
     };
     finding.sentence = sentence(&finding, measure.min_points);
     finding
+}
+
+/// The most points in a row that are outside. Points that are not finite are missing, not calm: they end no row.
+fn longest_outside(points: &[Point], limits: Limits) -> u32 {
+    let mut longest = 0;
+    let mut row = 0;
+    for point in points.iter().filter(|point| point.value.is_finite()) {
+        row = if limits.contain(point.value) { 0 } else { row + 1 };
+        longest = longest.max(row);
+    }
+    longest
 }
 
 /// The verdict of a whole: as good as its worst measure; inconclusive when nothing was measured.
@@ -260,6 +278,10 @@ fn sentence(finding: &Finding, min_points: u32) -> String {
     match finding.reason {
         Reason::Within => format!("all {points} points are within {tolerance} (median {median}{unit})"),
         Reason::Beyond => format!("{outside} of {points} points are outside {tolerance} (median {median}{unit})"),
+        Reason::Sustained => format!(
+            "{outside} of {points} points are outside {tolerance}, at least {min_points} of them in a row \
+             (median {median}{unit})"
+        ),
         Reason::Mixed => format!(
             "{outside} of {points} points are outside {tolerance}, too few to call it a deviation (median {median}{unit})"
         ),

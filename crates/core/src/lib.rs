@@ -6,11 +6,15 @@
 //! | look in | for |
 //! |---|---|
 //! | [`experiment`] | what a person writes: hypothesis, faults, blast radius, steady state |
+//! | [`expression`] | the words in an expression of metric maths |
 //! | [`read`] | reading it strictly: every mistake, with its line, at once |
 //! | [`run`] | one execution of an experiment: phases, transitions, journal |
 //! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
 //! | [`lease`] | the permission of one run to touch one function |
 //! | [`groups`] | which group a request belongs to |
+//! | [`fault`] | what can go wrong on purpose in one invocation |
+//! | [`layer`] | what the layer is told by a lease, and what it decides from that |
+//! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`preflight`] | what keeps a run from starting |
@@ -19,8 +23,11 @@
 
 pub mod error;
 pub mod experiment;
+pub mod expression;
+pub mod fault;
 pub mod groups;
 pub mod judge;
+pub mod layer;
 pub mod lease;
 pub mod names;
 pub mod plan;
@@ -30,5 +37,6 @@ pub mod read;
 pub mod run;
 mod schema;
 pub mod setting;
+pub mod sketch;
 pub mod span;
 pub mod undo;

@@ -171,6 +171,9 @@ pub trait Runs: Send + Sync {
     /// The journal of a run, by number.
     async fn journal(&self, id: &RunId) -> Result<Vec<JournalEntry>>;
 
+    /// The baseline of a run alone: every look needs it, and none needs the looks before.
+    async fn baseline(&self, id: &RunId) -> Result<Option<Measured>>;
+
     /// What the steps of a run found.
     async fn results(&self, id: &RunId) -> Result<Results>;
 

@@ -101,7 +101,7 @@ pub async fn check(ports: &Ports, experiment: &Experiment, run_id: &RunId) -> Re
     let mut found = Preflight::default();
     if let Some(halt) = ports.library.halt().await? {
         let detail = format!(
-            "halted since {}: {}; nothing starts until the halt is lifted",
+            "halted since {}: {}; `inoculate resume` lifts it",
             halt.since, halt.reason
         );
         found.refuse(Guard::Halted, detail);

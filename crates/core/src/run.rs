@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
 use crate::judge::Verdict;
@@ -154,6 +155,9 @@ pub struct Run {
     pub ending: Option<Ending>,
     /// When it was recorded.
     pub opened_at: Timestamp,
+    /// From when on a fault may have been there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injecting_at: Option<Timestamp>,
     /// When every fault was in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injected_at: Option<Timestamp>,
@@ -207,6 +211,11 @@ pub enum Event {
         /// Why.
         ending: Ending,
     },
+    /// A setting is about to be put back.
+    UndoBegan {
+        /// The number of the undo record.
+        undo: u32,
+    },
     /// A setting was put back, or found not to need it.
     UndoSettled {
         /// The number of the undo record.
@@ -232,6 +241,16 @@ pub enum Event {
 }
 
 impl Event {
+    /// Tells this event from another of the same name: 16 hex digits over all that it says.
+    pub fn fingerprint(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&text)
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The name of the event in the journal.
     pub fn name(&self) -> &'static str {
         match self {
@@ -243,6 +262,7 @@ impl Event {
             Event::Injected => "injected",
             Event::Observed { .. } => "observed",
             Event::RollbackBegan { .. } => "rollback_began",
+            Event::UndoBegan { .. } => "undo_began",
             Event::UndoSettled { .. } => "undo_settled",
             Event::RollbackFailed { .. } => "rollback_failed",
             Event::RolledBack => "rolled_back",
@@ -300,6 +320,7 @@ impl Run {
             verdict: None,
             ending: None,
             opened_at: at,
+            injecting_at: None,
             injected_at: None,
             rollback_at: None,
             rolled_back_at: None,
@@ -325,7 +346,10 @@ impl Run {
         next.version += 1;
         next.phase = match (self.phase, event) {
             (Phase::Opened, Event::BaselineHeld) => Phase::Steady,
-            (Phase::Steady, Event::InjectionBegan) => Phase::Injecting,
+            (Phase::Steady, Event::InjectionBegan) => {
+                next.injecting_at = Some(at);
+                Phase::Injecting
+            }
             (Phase::Injecting, Event::FaultIntended { .. } | Event::FaultApplied { .. }) => Phase::Injecting,
             (Phase::Injecting, Event::Injected) => {
                 next.injected_at = Some(at);
@@ -340,7 +364,7 @@ impl Run {
                 next.rollback_at = Some(at);
                 Phase::RollingBack
             }
-            (Phase::RollingBack, Event::UndoSettled { .. }) => Phase::RollingBack,
+            (Phase::RollingBack, Event::UndoBegan { .. } | Event::UndoSettled { .. }) => Phase::RollingBack,
             (Phase::RollingBack, Event::RollbackFailed { .. }) => {
                 next.status = Status::RollbackFailed;
                 Phase::RollingBack

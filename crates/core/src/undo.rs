@@ -36,6 +36,9 @@ pub enum UndoState {
     Intended,
     /// The setting was changed, and was read back.
     Applied,
+    /// The rollback is putting the value from before back. Written before it does, so that a value which somebody else
+    /// put back is told apart.
+    Restoring,
     /// The value from before is back, and was read back.
     Restored,
     /// The setting was never changed.
@@ -53,7 +56,7 @@ impl UndoState {
     /// Whether nothing is left to do.
     pub fn is_settled(self) -> bool {
         match self {
-            UndoState::Intended | UndoState::Applied => false,
+            UndoState::Intended | UndoState::Applied | UndoState::Restoring => false,
             UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => true,
         }
     }
@@ -95,11 +98,14 @@ impl UndoRecord {
             UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => {
                 UndoAction::Nothing
             }
-            UndoState::Intended | UndoState::Applied if found == self.set => UndoAction::Restore,
+            UndoState::Intended | UndoState::Applied | UndoState::Restoring if found == self.set => UndoAction::Restore,
             UndoState::Intended if found == self.before && may_yet_apply => UndoAction::Wait,
             UndoState::Intended if found == self.before => UndoAction::Settle(UndoState::NotApplied),
-            UndoState::Applied if found == self.before => UndoAction::Settle(UndoState::Restored),
-            UndoState::Intended | UndoState::Applied => UndoAction::Settle(UndoState::Foreign { found }),
+            UndoState::Restoring if found == self.before => UndoAction::Settle(UndoState::Restored),
+            // Also when it is the value from before: it was not this run that put it back.
+            UndoState::Intended | UndoState::Applied | UndoState::Restoring => {
+                UndoAction::Settle(UndoState::Foreign { found })
+            }
         }
     }
 }
@@ -145,7 +151,11 @@ mod tests {
     }
 
     fn unsettled() -> impl Strategy<Value = UndoState> {
-        prop_oneof![Just(UndoState::Intended), Just(UndoState::Applied)]
+        prop_oneof![
+            Just(UndoState::Intended),
+            Just(UndoState::Applied),
+            Just(UndoState::Restoring)
+        ]
     }
 
     proptest! {
@@ -164,6 +174,25 @@ mod tests {
             prop_assert!(state.is_settled());
             prop_assert_eq!(UndoRecord { state, ..record.clone() }.action(record.set, Injector::Ended, record.at), UndoAction::Nothing);
         }
+    }
+
+    #[test]
+    fn only_the_rollback_itself_restores() {
+        let found_before =
+            |state| record(3, 1, state).action(SettingValue::Seconds(3), Injector::Ended, Timestamp::UNIX_EPOCH);
+        let found = SettingValue::Seconds(3);
+        assert_eq!(
+            found_before(UndoState::Restoring),
+            UndoAction::Settle(UndoState::Restored)
+        );
+        assert_eq!(
+            found_before(UndoState::Applied),
+            UndoAction::Settle(UndoState::Foreign { found })
+        );
+        assert_eq!(
+            found_before(UndoState::Intended),
+            UndoAction::Settle(UndoState::NotApplied)
+        );
     }
 
     #[test]

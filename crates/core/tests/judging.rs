@@ -134,6 +134,37 @@ fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
 }
 
 #[test]
+fn an_hour_of_calm_does_not_hide_the_outage_after_it() {
+    let calm_then_outage = |outage: usize| [vec![0.0; 60], vec![9.0; outage]].concat();
+    for (outage, reason) in [
+        (0, Reason::Within),
+        (2, Reason::Mixed),
+        (3, Reason::Sustained),
+        (61, Reason::Beyond),
+    ] {
+        let values = calm_then_outage(outage);
+        let finding = judged(json!({ "at_most": 1 }), None, &values, values.len() as u32);
+        assert_eq!(finding.reason, reason, "{outage}: {finding:?}");
+    }
+    let scattered = [[9.0, 9.0, 0.0]; 5].concat();
+    assert_eq!(
+        judged(json!({ "at_most": 1 }), None, &scattered, 15).reason,
+        Reason::Beyond
+    );
+    let flicker = [[9.0, 0.0, 0.0]; 5].concat();
+    assert_eq!(
+        judged(json!({ "at_most": 1 }), None, &flicker, 15).reason,
+        Reason::Mixed
+    );
+}
+
+#[test]
+fn harm_is_harm_also_when_points_are_missing() {
+    let finding = judged(json!({ "at_most": 1 }), None, &[9.0, f64::NAN, 9.0, 9.0], 100);
+    assert_eq!((finding.verdict, finding.reason), (Verdict::Deviated, Reason::Beyond));
+}
+
+#[test]
 fn numbers_for_people() {
     for (value, text) in [
         (0.0, "0"),
@@ -208,7 +239,8 @@ proptest! {
         prop_assert_eq!(finding.points, finite, "what is not finite is missing");
         prop_assert!(finding.outside <= finding.points);
         prop_assert_eq!(finding.verdict == Verdict::Upheld, finding.reason == Reason::Within);
-        prop_assert_eq!(finding.verdict == Verdict::Deviated, finding.reason == Reason::Beyond);
+        let deviated = matches!(finding.reason, Reason::Beyond | Reason::Sustained);
+        prop_assert_eq!(finding.verdict == Verdict::Deviated, deviated);
         prop_assert!(finding.verdict != Verdict::Upheld || finding.outside == 0);
         prop_assert!(finding.verdict != Verdict::Upheld || u64::from(finite) * 2 >= u64::from(expected), "upheld on missing data");
         prop_assert!(finding.verdict == Verdict::Inconclusive || finite >= 3, "a verdict on too few points");

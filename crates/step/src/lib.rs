@@ -13,10 +13,13 @@ pub mod measure;
 pub mod record;
 pub mod restore;
 mod serve;
+mod tell;
 
+use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::Ports;
-use inoculate_core::run::{Cause, Ending, Status};
+use inoculate_core::run::{Cause, Ending, Run, Status};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use serve::{StartError, serve};
@@ -64,4 +67,46 @@ pub fn ending(status: Status, cause: Cause, detail: impl Into<String>) -> Option
         cause,
         detail: detail.into(),
     })
+}
+
+/// How long to wait before the next look while the faults are there, in seconds: a round, or what is left of the longest
+/// time, counted from when the first fault may have been there. At least 1.
+pub fn wait_secs(experiment: &Experiment, run: &Run, now: Timestamp) -> u32 {
+    let since = run.injecting_at.map_or(0, |since| now.duration_since(since).as_secs());
+    let left = i64::from(experiment.blast_radius.longest.secs()) - since;
+    let round = experiment.windows.round.secs();
+    u32::try_from(left.max(1)).map_or(round, |left| left.min(round))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inoculate_core::run::{Event, NewRun};
+
+    #[test]
+    fn the_longest_time_is_not_exceeded_by_a_round() {
+        let experiment: Experiment = serde_json::from_value(serde_json::json!({
+            "name": "e", "hypothesis": "h",
+            "blast_radius": { "functions": ["f"], "percent": 100, "longest": "20s" },
+            "windows": { "baseline": "20s", "round": "15s", "recovery": "20s" },
+            "faults": [], "steady_state": []
+        }))
+        .unwrap();
+        let start = Timestamp::UNIX_EPOCH;
+        let new = NewRun {
+            id: "r".parse().unwrap(),
+            experiment: "e".into(),
+            digest: String::new(),
+            execution_arn: None,
+            functions: vec![],
+        };
+        let (mut run, _) = Run::open(new, String::new(), start);
+        for event in [Event::BaselineHeld, Event::InjectionBegan] {
+            run = run.after(&event, start).unwrap();
+        }
+        for (elapsed, wait) in [(0, 15), (5, 15), (6, 14), (19, 1), (20, 1), (500, 1)] {
+            let now = start + jiff::SignedDuration::from_secs(elapsed);
+            assert_eq!(wait_secs(&experiment, &run, now), wait, "after {elapsed} seconds");
+        }
+    }
 }

@@ -67,9 +67,10 @@ impl Step {
         Ok(change.run)
     }
 
-    /// Names an entry of the journal by the attempt that writes it, so that a replay of the same write is recognised.
+    /// Names an entry of the journal by the attempt that writes it and by what it says, so that a replay of the same
+    /// write is recognised, and another write of the same attempt is not taken for one.
     pub fn token(&self, event: &Event, number: u64) -> String {
-        format!("{}/{}/{number}", self.attempt, event.name())
+        format!("{}/{number}/{}/{}", self.attempt, event.name(), event.fingerprint())
     }
 }
 

@@ -48,8 +48,6 @@ pub struct Output {
     pub ending: Option<Ending>,
     /// How long the baseline window is, with the delay of the metrics.
     pub baseline_secs: u32,
-    /// How long a round is.
-    pub round_secs: u32,
     /// What was seen, for the console.
     pub seen: String,
 }
@@ -77,7 +75,6 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
         next,
         ending,
         baseline_secs: 0,
-        round_secs: experiment.windows.round.secs(),
         seen,
     };
     match run.phase {

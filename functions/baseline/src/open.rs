@@ -51,7 +51,6 @@ pub(crate) async fn open(step: &Step, id: RunId, execution_arn: Option<String>, 
             .map_or_else(|| experiment.hypothesis.clone(), |refusal| refusal.detail.clone()),
         ending: refusal,
         baseline_secs: experiment.windows.baseline.secs() + experiment.windows.delay_secs(),
-        round_secs: experiment.windows.round.secs(),
     })
 }
 
@@ -103,7 +102,6 @@ async fn refuse_unread(step: &Step, id: RunId, execution_arn: Option<String>, er
         next: Next::Rollback,
         ending: refusal,
         baseline_secs: 0,
-        round_secs: 0,
         seen: error.to_string(),
     })
 }

@@ -42,8 +42,8 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
             ));
         }
     }
-    let evaluation = match (run.injected_at, run.rollback_at, run.rolled_back_at) {
-        (Some(injected), Some(ended), Some(gone)) => evaluate(&step, &run, injected, ended, gone).await?,
+    let evaluation = match (run.injecting_at, run.rollback_at, run.rolled_back_at) {
+        (Some(injecting), Some(ended), Some(gone)) => evaluate(&step, &run, injecting, ended, gone).await?,
         _ => not_injected(&step, &run),
     };
     let verdict = evaluation.verdict;
@@ -54,7 +54,7 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     };
     let status = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
-    tell(&step, &run, verdict, &because).await;
+    step.tell(&run, verdict, &because).await;
     Ok(Output {
         run_id: run.id,
         status: run.status,
@@ -94,15 +94,15 @@ fn not_injected(step: &Step, run: &Run) -> Evaluation {
 async fn evaluate(
     step: &Step,
     run: &Run,
-    injected: Timestamp,
+    injecting: Timestamp,
     ended: Timestamp,
     gone: Timestamp,
 ) -> Result<Evaluation> {
     let experiment = step.experiment(&run.id).await?;
-    let baseline = step.ports.runs.results(&run.id).await?.baseline;
+    let baseline = step.ports.runs.baseline(&run.id).await?;
     let baseline = baseline.ok_or_else(|| Error::internal(format!("run {} has no baseline", run.id)))?;
     let during = Window {
-        from: injected,
+        from: run.injected_at.unwrap_or(injecting),
         until: ended,
     };
     let during = step
@@ -110,7 +110,7 @@ async fn evaluate(
         .await?;
     let recovery = recovery(step, &experiment, gone, &baseline).await?;
     let records = step.ports.runs.undo_records(&run.id).await?;
-    let (verdict, because) = verdict(&during, &records);
+    let (verdict, because) = verdict(run, &during, &records);
     Ok(Evaluation {
         at: step.ports.clock.now(),
         verdict,
@@ -132,7 +132,18 @@ async fn recovery(step: &Step, experiment: &Experiment, gone: Timestamp, baselin
 
 /// As good as the worst measure; but when somebody else changed what the run had set, nobody can say what the
 /// measures show.
-fn verdict(during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
+fn verdict(run: &Run, during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
+    if run.injected_at.is_none() {
+        let why = run
+            .ending
+            .as_ref()
+            .map(|ending| ending.detail.as_str())
+            .unwrap_or_default();
+        return (
+            Verdict::Inconclusive,
+            format!("the faults were never all in place: {why}"),
+        );
+    }
     let foreign = records
         .iter()
         .find(|record| matches!(record.state, UndoState::Foreign { .. } | UndoState::Gone));
@@ -150,20 +161,4 @@ fn verdict(during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
         not_upheld(&during.findings)
     };
     (verdict, because)
-}
-
-/// Tells whoever listens. Nothing depends on it.
-async fn tell(step: &Step, run: &Run, verdict: Verdict, because: &str) {
-    let subject = format!("Inoculate: {} {} {verdict}", run.experiment, run.status);
-    let body = serde_json::json!({
-        "run_id": run.id,
-        "experiment": run.experiment,
-        "status": run.status,
-        "verdict": verdict,
-        "because": because,
-        "ending": run.ending,
-    });
-    if let Err(error) = step.ports.notices.publish(&subject, &format!("{body:#}")).await {
-        tracing::warn!(run_id = %run.id, %error, "nobody could be told");
-    }
 }

@@ -4,6 +4,8 @@
 //! the run may still inject are one transaction, so nothing is changed after a rollback began; and because a rollback
 //! can begin while AWS carries out a change, every change is followed by another look at the run.
 
+use std::time::Duration;
+
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::lease::{Lease, LeaseRole};
@@ -12,8 +14,9 @@ use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::setting::{Reading, Setting};
 use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::record::With;
-use inoculate_step::restore::Restored;
-use inoculate_step::{Next, RunInput, Step, ending};
+use inoculate_step::restore::{Look, Restored};
+use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// What the state machine does with the answer.
@@ -25,7 +28,16 @@ pub struct Output {
     pub next: Next,
     /// Why the run ends, when it does.
     pub ending: Option<Ending>,
+    /// How long the faults are left alone before the first look.
+    pub wait_secs: u32,
 }
+
+/// A record that was written longer ago is written again before its change is made, so that a rollback which finds the
+/// setting unchanged can tell from the age of the record whether the change may still come.
+const REAFFIRM_AFTER: SignedDuration = SignedDuration::from_secs(20);
+
+/// How often an overtaken injection looks whether its change is back, a second apart.
+const LOOKS: u32 = 40;
 
 /// How far one fault is.
 enum Placed {
@@ -43,26 +55,25 @@ enum Placed {
 pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     let run_id = input.run_id;
     let run = step.run(&run_id).await?;
+    let experiment = step.experiment(&run_id).await?;
     let answer = |next, ending| {
         Ok(Output {
             run_id: run_id.clone(),
             next,
             ending,
+            wait_secs: wait_secs(&experiment, &run, step.ports.clock.now()),
         })
     };
     match run.phase {
         Phase::Steady | Phase::Injecting => {}
         Phase::Injected => return answer(Next::Observe, None),
-        _ => return answer(Next::Rollback, run.ending),
+        _ => return answer(Next::Rollback, run.ending.clone()),
     }
     if let Some(halt) = step.ports.library.halt().await? {
-        return answer(
-            Next::Rollback,
-            ending(Status::Aborted, Cause::Halted, format!("halted: {}", halt.reason)),
-        );
+        let halted = format!("halted: {}", halt.reason);
+        return answer(Next::Rollback, ending(Status::Aborted, Cause::Halted, halted));
     }
-    let experiment = step.experiment(&run_id).await?;
-    match place_all(&step, run, &experiment).await? {
+    match place_all(&step, run.clone(), &experiment).await? {
         Placed::InPlace => answer(Next::Observe, None),
         Placed::Pending => answer(Next::Settle, None),
         Placed::Not(ending) => answer(Next::Rollback, Some(ending)),
@@ -147,9 +158,10 @@ async fn intend(
     }
     if before == set {
         let detail = format!("the {setting} of {function} is {set} already, so the fault would change nothing");
+        // The preflight refuses this; here somebody set it since, and other faults may be in place already.
         let ending = Ending {
-            status: Status::Refused,
-            cause: Cause::Preflight,
+            status: Status::Failed,
+            cause: Cause::StepFailed,
             detail,
         };
         return Ok(Err(Placed::Not(ending)));
@@ -174,18 +186,25 @@ async fn intend(
 }
 
 /// Changes one setting and reads it back.
-async fn place(step: &Step, run: &mut Run, record: UndoRecord) -> Result<Placed> {
+async fn place(step: &Step, run: &mut Run, mut record: UndoRecord) -> Result<Placed> {
     match record.state {
         UndoState::Applied => return Ok(Placed::InPlace),
         UndoState::Intended => {}
-        // Only a rollback settles a record: it began since the run was loaded.
-        UndoState::Restored | UndoState::NotApplied | UndoState::Foreign { .. } | UndoState::Gone => {
+        // Only a rollback goes on with a record: it began since the run was loaded.
+        UndoState::Restoring
+        | UndoState::Restored
+        | UndoState::NotApplied
+        | UndoState::Foreign { .. }
+        | UndoState::Gone => {
             return Ok(Placed::Not(overtaken(&step.run(&run.id).await?)));
         }
     }
     let targets = &step.ports.targets;
     let found = targets.read(&record.function, &record.setting).await?;
     if found.value == record.before {
+        if step.ports.clock.now().duration_since(record.at) > REAFFIRM_AFTER {
+            record = reaffirm(step, run, record).await?;
+        }
         match targets
             .replace(&record.function, &record.setting, record.before, record.set)
             .await
@@ -232,42 +251,74 @@ async fn place(step: &Step, run: &mut Run, record: UndoRecord) -> Result<Placed>
     Ok(Placed::InPlace)
 }
 
+/// Writes an undo record again, in the transaction that checks that the run may still inject.
+async fn reaffirm(step: &Step, run: &mut Run, record: UndoRecord) -> Result<UndoRecord> {
+    let record = UndoRecord {
+        at: step.ports.clock.now(),
+        ..record
+    };
+    let UndoRecord {
+        number,
+        function,
+        setting,
+        before,
+        set,
+        ..
+    } = &record;
+    let what = format!("{setting} of {function}: {before} -> {set}");
+    let event = Event::FaultIntended { undo: *number, what };
+    let undo = vec![record.clone()];
+    *run = step.add(run, event, With { undo, result: None }).await?;
+    Ok(record)
+}
+
 /// A rollback may have begun between the undo record and the change of the setting. It found the setting unchanged and
 /// waits until this step is over; this step puts its change back and says so, which ends the waiting.
+///
+/// Nobody runs this step again when the execution was stopped, so it does not leave before its change is back.
 async fn rollback_overtook(step: &Step, run: &Run, record: &UndoRecord) -> Result<Option<Ending>> {
     let now = step.run(&run.id).await?;
     if now.may_inject() {
         return Ok(None);
     }
     tracing::warn!(run_id = %run.id, undo = record.number, "a rollback began during the injection; putting it back");
-    match step.restore(record, Injector::Ended).await? {
-        Restored::Settled(state) if now.phase == Phase::RollingBack => {
-            let undo = UndoRecord {
-                state,
-                at: step.ports.clock.now(),
-                ..record.clone()
-            };
-            let event = Event::UndoSettled {
-                undo: record.number,
-                state,
-            };
-            step.add(
-                &now,
-                event,
-                With {
-                    undo: vec![undo],
-                    result: None,
-                },
-            )
-            .await?;
+    for _ in 0..LOOKS {
+        let restored = match step.look(record, Injector::Ended).await? {
+            Look::Settled(_) => return Ok(Some(overtaken(&now))),
+            Look::Changed => step.put_back(record).await?,
+            Look::Pending => Restored::Pending,
+        };
+        if let Restored::Settled(state) = restored {
+            say_settled(step, &run.id, record, state).await?;
+            return Ok(Some(overtaken(&now)));
         }
-        Restored::Settled(_) => {}
-        Restored::Pending => {
-            let message = format!("the {} of {} is still being put back", record.setting, record.function);
-            return Err(Error::new(Code::TargetBusy, message));
-        }
+        step.ports.clock.sleep(Duration::from_secs(1)).await;
     }
-    Ok(Some(overtaken(&now)))
+    let message = format!("the {} of {} is still being put back", record.setting, record.function);
+    Err(Error::new(Code::TargetBusy, message))
+}
+
+/// Tells the rollback, which may be waiting for this, that the change is back. When somebody else writes to the record
+/// at the same time, that is the rollback, and it finds out by itself.
+async fn say_settled(step: &Step, id: &RunId, record: &UndoRecord, state: UndoState) -> Result<()> {
+    let run = step.run(id).await?;
+    if run.phase != Phase::RollingBack {
+        return Ok(());
+    }
+    let at = step.ports.clock.now();
+    let event = Event::UndoSettled {
+        undo: record.number,
+        state,
+    };
+    let undo = vec![UndoRecord {
+        state,
+        at,
+        ..record.clone()
+    }];
+    match step.add(&run, event, With { undo, result: None }).await {
+        Err(error) if error.code != Code::Conflict => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The ending of a run that somebody else ended during the injection.

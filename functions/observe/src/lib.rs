@@ -11,7 +11,7 @@ use inoculate_core::ports::{Measured, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
 use inoculate_step::record::With;
-use inoculate_step::{Next, RunInput, Step, ending};
+use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub struct Output {
     pub ending: Option<Ending>,
     /// What was seen, for the console.
     pub seen: String,
+    /// How long the faults are left alone before the next look.
+    pub wait_secs: u32,
 }
 
 /// Looks once. A retry looks again and counts as another round.
@@ -37,19 +39,33 @@ pub struct Output {
 /// What the table or CloudWatch answer.
 pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     let run = step.run(&input.run_id).await?;
-    let (Phase::Injected, Some(injected_at)) = (run.phase, run.injected_at) else {
-        let seen = "the run is ending".to_owned();
-        return Ok(Output {
-            run_id: input.run_id,
-            next: Next::Rollback,
-            ending: run.ending,
-            seen,
-        });
-    };
     let experiment = step.experiment(&run.id).await?;
+    let answer = |ending: Option<Ending>, seen| Output {
+        run_id: run.id.clone(),
+        next: if ending.is_some() {
+            Next::Rollback
+        } else {
+            Next::Observe
+        },
+        ending,
+        seen,
+        wait_secs: wait_secs(&experiment, &run, step.ports.clock.now()),
+    };
+    let (Phase::Injected, Some(injected_at)) = (run.phase, run.injected_at) else {
+        let ending = run
+            .ending
+            .clone()
+            .or_else(|| ending(Status::Failed, Cause::StepFailed, "nothing is injected"));
+        return Ok(answer(ending, "the run is ending".to_owned()));
+    };
+    // A reason to stop needs no measures, and during an incident these may be hard to get.
     let mut stop = guards(&step, &experiment).await?;
     if stop.is_none() {
         stop = renew_leases(&step, &run, &experiment).await?;
+    }
+    if let Some(stop) = stop {
+        let seen = stop.detail.clone();
+        return Ok(answer(Some(stop), seen));
     }
     let window = Window {
         from: injected_at,
@@ -57,39 +73,27 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     };
     let measured = look(&step, &run, &experiment, window).await?;
     let seen = in_words(&measured.findings);
-    let stop = stop.or_else(|| harm_or_time(&experiment, injected_at, step.ports.clock.now(), &measured));
+    let stop = harm_or_time(&experiment, &run, step.ports.clock.now(), &measured);
 
     let round = run.rounds + 1;
     let with = With {
         undo: vec![],
         result: Some(RunResult::Observation { round, measured }),
     };
-    step.add(
-        &run,
-        Event::Observed {
-            round,
-            seen: seen.clone(),
-        },
-        with,
-    )
-    .await?;
-    let next = if stop.is_some() { Next::Rollback } else { Next::Observe };
-    Ok(Output {
-        run_id: input.run_id,
-        next,
-        ending: stop,
-        seen,
-    })
+    let event = Event::Observed {
+        round,
+        seen: seen.clone(),
+    };
+    step.add(&run, event, with).await?;
+    Ok(answer(stop, seen))
 }
 
 async fn look(step: &Step, run: &Run, experiment: &Experiment, window: Window) -> Result<Measured> {
-    let results = step.ports.runs.results(&run.id).await?;
-    let nothing = Measured {
+    let baseline = step.ports.runs.baseline(&run.id).await?.unwrap_or(Measured {
         at: run.opened_at,
         window,
         findings: vec![],
-    };
-    let baseline = results.baseline.unwrap_or(nothing);
+    });
     step.measure(experiment, window, Scope::All, Reference::Baseline(&baseline))
         .await
 }
@@ -148,17 +152,15 @@ async fn renew_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result
     Ok(None)
 }
 
-fn harm_or_time(experiment: &Experiment, since: Timestamp, now: Timestamp, measured: &Measured) -> Option<Ending> {
+fn harm_or_time(experiment: &Experiment, run: &Run, now: Timestamp, measured: &Measured) -> Option<Ending> {
     if overall(&measured.findings) == Verdict::Deviated {
         return ending(Status::Completed, Cause::Harm, not_upheld(&measured.findings));
     }
     let longest = experiment.blast_radius.longest;
+    let since = run.injecting_at.or(run.injected_at)?;
     if now.duration_since(since) >= longest.signed() {
-        return ending(
-            Status::Completed,
-            Cause::WindowOver,
-            format!("the injection lasted {longest} as planned"),
-        );
+        let detail = format!("the injection lasted {longest} as planned");
+        return ending(Status::Completed, Cause::WindowOver, detail);
     }
     None
 }

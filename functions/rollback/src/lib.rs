@@ -11,16 +11,16 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::judge::Verdict;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Evaluation, RunResult};
-use inoculate_core::run::{Ending, Event, Phase, Run, Status};
-use inoculate_core::undo::{Injector, UndoRecord};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::record::With;
-use inoculate_step::restore::Restored;
+use inoculate_step::restore::{Look, Restored};
 use inoculate_step::{Next, Step};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use trigger::Trigger;
+pub use trigger::{Caller, Trigger};
 
 /// How often a rollback starts over because somebody else wrote to the record at the same time.
 const TRIES: u32 = 8;
@@ -28,6 +28,8 @@ const TRIES: u32 = 8;
 /// How long a rollback without a state machine waits: longer than [`IN_FLIGHT`](inoculate_core::undo::IN_FLIGHT), and
 /// shorter than its function may run.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(100);
+/// How many runs are looked through for those that name an alarm: more than may be under way at once.
+const LATEST: u32 = 100;
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,36 +55,72 @@ pub struct Output {
 /// Rolls back what the event is about.
 ///
 /// # Errors
-/// [`Code::RollbackFailed`] when a setting could not be put back (the others are), or what the table answers.
+/// [`Code::RollbackFailed`] when a setting could not be put back (the others are), [`Code::TargetBusy`] when AWS is still
+/// carrying out a change and nobody would come back, or what the table answers.
 pub async fn handle(step: Step, event: Value) -> Result<Output> {
     match Trigger::read(&event)? {
         Trigger::Run {
             run_id,
             ending,
-            injector,
-        } => roll_back(&step, &run_id, &ending, injector).await,
+            caller: Caller::Message,
+        } => roll_back_and_wait(&step, &run_id, &ending).await,
+        Trigger::Run { run_id, ending, caller } => roll_back(&step, &run_id, &ending, caller.injector()).await,
         Trigger::ExecutionEnded { run_id, ending } => {
             let output = roll_back_and_wait(&step, &run_id, &ending).await?;
             close_without_verdict(&step, &run_id, output).await
         }
-        Trigger::Alarm { alarm, ending } => {
-            let mut last = nothing("-", &ending);
-            for run_id in guarded_by(&step, &alarm).await? {
-                last = roll_back(&step, &run_id, &ending, Injector::MayBeRunning).await?;
-            }
-            Ok(last)
+        Trigger::Alarm { alarm, ending } => roll_back_guarded(&step, &alarm, &ending).await,
+        Trigger::Nothing { what } => {
+            tracing::info!(what, "nothing to do");
+            let detail = what;
+            let (status, cause) = (Status::Running, Cause::Alarm);
+            Ok(nothing("-", &Ending { status, cause, detail }))
         }
     }
 }
 
-/// Around an ended execution there is no state machine that could wait for AWS, so this waits itself. What takes even
-/// longer is left to Lambda's retries of the event.
+/// Rolls back every run that names the alarm. One that fails does not keep the others from being rolled back; the error
+/// makes Lambda deliver the message again.
+async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<Output> {
+    let mut last = nothing("-", ending);
+    let mut first_error = None;
+    for run in step.ports.runs.list(LATEST).await? {
+        if run.phase >= Phase::RolledBack {
+            continue;
+        }
+        let outcome = match names_alarm(step, &run.id, alarm).await {
+            Ok(false) => continue,
+            Ok(true) => roll_back_and_wait(step, &run.id, ending).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(output) => last = output,
+            Err(error) => {
+                tracing::error!(run_id = %run.id, %error, "this run could not be rolled back");
+                first_error = first_error.or(Some(error));
+            }
+        }
+    }
+    first_error.map_or(Ok(last), Err)
+}
+
+async fn names_alarm(step: &Step, run_id: &RunId, alarm: &str) -> Result<bool> {
+    let experiment = step.ports.runs.experiment(run_id).await?;
+    Ok(experiment.is_some_and(|experiment| experiment.guards.alarms.iter().any(|name| name == alarm)))
+}
+
+/// Where nobody would come back while AWS is still carrying out a change, this waits itself. What takes even longer is
+/// left to Lambda's retries of the event.
 async fn roll_back_and_wait(step: &Step, run_id: &RunId, ending: &Ending) -> Result<Output> {
     let until = step.ports.clock.now() + PATIENCE;
     loop {
         let output = roll_back(step, run_id, ending, Injector::MayBeRunning).await?;
-        if output.settled || step.ports.clock.now() >= until {
+        if output.settled {
             return Ok(output);
+        }
+        if step.ports.clock.now() >= until {
+            let message = format!("run {run_id} is not settled yet: {}", output.pending.join(", "));
+            return Err(Error::new(Code::TargetBusy, message));
         }
         step.ports.clock.sleep(PAUSE).await;
     }
@@ -97,10 +135,8 @@ async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending, injector: Injec
             outcome => return outcome,
         }
     }
-    Err(Error::new(
-        Code::Conflict,
-        format!("run {run_id} kept changing during the rollback"),
-    ))
+    let message = format!("run {run_id} kept changing during the rollback");
+    Err(Error::new(Code::Conflict, message))
 }
 
 async fn attempt(step: &Step, run_id: &RunId, ending: &Ending, injector: Injector) -> Result<Output> {
@@ -127,29 +163,10 @@ async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output>
         if record.state.is_settled() {
             continue;
         }
-        match step.restore(&record, injector).await {
-            Ok(Restored::Settled(state)) => {
-                let event = Event::UndoSettled {
-                    undo: record.number,
-                    state,
-                };
-                let record = UndoRecord {
-                    state,
-                    at: step.ports.clock.now(),
-                    ..record
-                };
-                run = step
-                    .add(
-                        &run,
-                        event,
-                        With {
-                            undo: vec![record],
-                            result: None,
-                        },
-                    )
-                    .await?;
-            }
-            Ok(Restored::Pending) => pending.push(format!("{} of {}", record.setting, record.function)),
+        match settle_one(step, &mut run, &record, injector).await {
+            Ok(true) => {}
+            Ok(false) => pending.push(format!("{} of {}", record.setting, record.function)),
+            Err(error) if error.code == Code::Conflict => return Err(error),
             Err(error) => failed.push((record, error)),
         }
     }
@@ -167,6 +184,40 @@ async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output>
     Ok(output(&run, Next::Evaluate, vec![], recovery_secs))
 }
 
+/// Settles one undo record; false while it cannot be.
+async fn settle_one(step: &Step, run: &mut Run, record: &UndoRecord, injector: Injector) -> Result<bool> {
+    let settled = match step.look(record, injector).await? {
+        Look::Settled(state) => state,
+        Look::Pending => return Ok(false),
+        Look::Changed => {
+            if record.state != UndoState::Restoring {
+                let event = Event::UndoBegan { undo: record.number };
+                *run = write_undo(step, run, event, record, UndoState::Restoring).await?;
+            }
+            match step.put_back(record).await? {
+                Restored::Settled(state) => state,
+                Restored::Pending => return Ok(false),
+            }
+        }
+    };
+    let event = Event::UndoSettled {
+        undo: record.number,
+        state: settled,
+    };
+    *run = write_undo(step, run, event, record, settled).await?;
+    Ok(true)
+}
+
+async fn write_undo(step: &Step, run: &Run, event: Event, record: &UndoRecord, state: UndoState) -> Result<Run> {
+    let at = step.ports.clock.now();
+    let undo = vec![UndoRecord {
+        state,
+        at,
+        ..record.clone()
+    }];
+    step.add(run, event, With { undo, result: None }).await
+}
+
 /// Records and announces that a setting could not be put back, with the commands to do it by hand.
 async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)]) -> Result<Error> {
     let lines = failed.iter().map(|(record, error)| {
@@ -181,6 +232,7 @@ async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)]) -
         .map(|(record, _)| record.by_hand())
         .collect::<Vec<_>>()
         .join("\n");
+    tracing::error!(run_id = %run.id, detail, "rollback_failed");
     if run.status != Status::RollbackFailed {
         step.add(&run, Event::RollbackFailed { detail: detail.clone() }, With::default())
             .await?;
@@ -197,13 +249,6 @@ async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)]) -
 
 /// When the execution is over, nobody will evaluate the run any more: what is known is that it ended early.
 async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output) -> Result<Output> {
-    if !rolled_back.settled {
-        let message = format!(
-            "run {run_id}: AWS is still carrying out {}",
-            rolled_back.pending.join(", ")
-        );
-        return Err(Error::new(Code::TargetBusy, message));
-    }
     let Some(run) = step.ports.runs.load(run_id).await? else {
         return Ok(rolled_back);
     };
@@ -216,7 +261,7 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
     let evaluation = Evaluation {
         at,
         verdict,
-        because,
+        because: because.clone(),
         during: None,
         recovery: None,
         recovered: None,
@@ -233,28 +278,13 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
         ending
     };
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
+    step.tell(&run, verdict, &because).await;
     Ok(output(&run, Next::End, vec![], 0))
 }
 
-/// The runs that are under way and name this alarm.
-async fn guarded_by(step: &Step, alarm: &str) -> Result<Vec<RunId>> {
-    const LATEST: u32 = 100;
-    let mut guarded = Vec::new();
-    for run in step.ports.runs.list(LATEST).await? {
-        if run.phase >= Phase::RolledBack {
-            continue;
-        }
-        let experiment = step.ports.runs.experiment(&run.id).await?;
-        if experiment.is_some_and(|experiment| experiment.guards.alarms.iter().any(|name| name == alarm)) {
-            guarded.push(run.id);
-        }
-    }
-    Ok(guarded)
-}
-
-/// Nothing was injected when there is nothing to recover from.
+/// There is nothing to recover from when no fault was ever there.
 async fn recovery_secs(step: &Step, run: &Run) -> Result<u32> {
-    if run.injected_at.is_none() {
+    if run.injecting_at.is_none() {
         return Ok(0);
     }
     let windows = step.experiment(&run.id).await?.windows;

@@ -4,7 +4,30 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::run::{Cause, Ending, Status};
 use inoculate_core::undo::Injector;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// Who asks for the rollback of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caller {
+    /// The state machine: the injection is over, and it comes back while something is pending.
+    StateMachine,
+    /// A person or a program that waits for the answer, and comes back while something is pending.
+    Command,
+    /// A message: nobody waits for the answer.
+    Message,
+}
+
+impl Caller {
+    /// What this caller knows of the injection.
+    pub fn injector(self) -> Injector {
+        match self {
+            Caller::StateMachine => Injector::Ended,
+            Caller::Command | Caller::Message => Injector::MayBeRunning,
+        }
+    }
+}
 
 /// What a call of the rollback function is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,15 +38,21 @@ pub enum Trigger {
         run_id: RunId,
         /// Why, unless the run is ending already.
         ending: Ending,
-        /// Whether the injection may still be at work. Only the state machine knows that it is over.
-        injector: Injector,
+        /// Who asks.
+        caller: Caller,
     },
-    /// The execution of a run was stopped, timed out or failed outside of its steps.
+    /// The execution of a run was stopped, timed out or failed outside of its steps: an event of Step Functions says so,
+    /// or the command line, which looked.
     ExecutionEnded {
         /// The run.
         run_id: RunId,
         /// Why, unless the run is ending already.
         ending: Ending,
+    },
+    /// A message that asks for nothing, like an alarm that went back to OK.
+    Nothing {
+        /// What it is, in words.
+        what: String,
     },
     /// An alarm went to ALARM: every run that names it.
     Alarm {
@@ -65,6 +94,21 @@ fn run_id(event: &Value, pointer: &str) -> Result<RunId> {
 }
 
 fn from_call(event: &Value) -> Result<Trigger> {
+    let caller = match event.get("caller") {
+        None => Caller::Command,
+        Some(caller) => serde_json::from_value(caller.clone())
+            .map_err(|error| unknown(&format!("a caller that cannot be read: {error}")))?,
+    };
+    let trigger = run_by(event, caller)?;
+    match trigger {
+        Trigger::Run { run_id, ending, .. } if event.get("execution_over") == Some(&Value::Bool(true)) => {
+            Ok(Trigger::ExecutionEnded { run_id, ending })
+        }
+        trigger => Ok(trigger),
+    }
+}
+
+fn run_by(event: &Value, caller: Caller) -> Result<Trigger> {
     let ending = match event.get("ending") {
         Some(ending) if !ending.is_null() => serde_json::from_value(ending.clone())
             .map_err(|error| unknown(&format!("an ending that cannot be read: {error}")))?,
@@ -74,17 +118,8 @@ fn from_call(event: &Value) -> Result<Trigger> {
             detail: "the rollback was asked for".to_owned(),
         },
     };
-    let injector = match event.get("injector") {
-        None => Injector::MayBeRunning,
-        Some(injector) => serde_json::from_value(injector.clone())
-            .map_err(|error| unknown(&format!("an injector that cannot be read: {error}")))?,
-    };
     let run_id = run_id(event, "/run_id")?;
-    Ok(Trigger::Run {
-        run_id,
-        ending,
-        injector,
-    })
+    Ok(Trigger::Run { run_id, ending, caller })
 }
 
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
@@ -116,10 +151,11 @@ fn from_topic(message: &str) -> Result<Trigger> {
     let message: Value =
         serde_json::from_str(message).map_err(|_| unknown("a message on the abort topic that is not JSON"))?;
     let Some(alarm) = message.get("AlarmName").and_then(Value::as_str) else {
-        return from_call(&message);
+        return run_by(&message, Caller::Message);
     };
     if message.get("NewStateValue").and_then(Value::as_str) != Some("ALARM") {
-        return Err(unknown("the notice of an alarm that is not in ALARM"));
+        let what = format!("alarm {alarm:?} is not in ALARM");
+        return Ok(Trigger::Nothing { what });
     }
     let why = message
         .get("NewStateReason")

@@ -2,23 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Frame;
-use serde::{Deserialize, Serialize};
-
-/// What happens to the bytes of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Corruption {
-    /// The answer ends too early.
-    Truncate {
-        /// How many bytes arrive.
-        keep_bytes: u64,
-    },
-    /// Some bytes are wrong.
-    Garble {
-        /// The first byte is wrong, and then each one after this many.
-        every_bytes: u32,
-    },
-}
+use inoculate_core::fault::Corruption;
 
 /// Damages one body, frame by frame.
 #[derive(Debug)]

@@ -91,6 +91,30 @@ async fn it_listens_registers_and_waits() {
 }
 
 #[tokio::test]
+async fn with_a_table_it_is_told_of_invocations_if_the_platform_does_that() {
+    for (status, last) in [(200, json!(["INVOKE", "SHUTDOWN"])), (400, json!(["SHUTDOWN"]))] {
+        let (api, opt) = (RuntimeApi::start([]).await, Opt::new());
+        let answer = Response::builder().header("lambda-extension-identifier", "id-1");
+        api.can(REGISTER, answer.status(status).body("{}".into()).unwrap());
+        let mut command = Command::new(opt.path("extensions/inoculate-layer"));
+        environment(&mut command, Some(api.address));
+        let command = command.env("INOCULATE_PORT", opt.port.to_string());
+        let _extension = Process::start(
+            command
+                .env("INOCULATE_TABLE", "inoculate")
+                .env("AWS_REGION", "eu-west-1"),
+        );
+        api.until("a registration", |api| {
+            api.recorded()
+                .iter()
+                .any(|recorded| recorded.path == REGISTER && recorded.json() == json!({ "events": last }))
+                .then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn shutdown_ends_it() {
     let shutdown =
         json!({ "eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": scripted::now_ms() + 2000 });
@@ -142,7 +166,8 @@ async fn if_it_cannot_register_it_stays_and_everything_passes() {
     assert_eq!(runtime.next().await.request_id, "r");
     extension.kill(Signal::KILL);
     let log = extension.end().await.log;
-    assert_eq!(log.len(), 1, "{log:?}");
+    // The second says that there is no table.
+    assert_eq!(log.len(), 2, "{log:?}");
     assert!(log[0]["error"].as_str().unwrap().contains("403"));
 }
 

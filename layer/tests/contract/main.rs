@@ -11,10 +11,16 @@ mod extension;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
+mod never_the_outage;
+#[cfg(test)]
 mod pass_through;
 #[cfg(test)]
 mod pressure;
 #[cfg(test)]
 mod real_client;
+#[cfg(test)]
+mod sketches;
 #[cfg(test)]
 mod support;

@@ -28,13 +28,13 @@ async fn function() {
 }
 
 /// The arguments with which this test program is that function.
-const FUNCTION: [&str; 4] = ["real_client::function", "--exact", "--ignored", "--nocapture"];
+pub(crate) const FUNCTION: [&str; 4] = ["real_client::function", "--exact", "--ignored", "--nocapture"];
 
-fn this_program() -> String {
+pub(crate) fn this_program() -> String {
     std::env::current_exe().unwrap().to_str().unwrap().to_owned()
 }
 
-fn lambda(command: &mut Command) -> &mut Command {
+pub(crate) fn lambda(command: &mut Command) -> &mut Command {
     command
         .env("AWS_LAMBDA_FUNCTION_NAME", "shop")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
@@ -43,7 +43,7 @@ fn lambda(command: &mut Command) -> &mut Command {
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
 }
 
-fn function_process(api: std::net::SocketAddr) -> Child {
+pub(crate) fn function_process(api: std::net::SocketAddr) -> Child {
     let mut command = Command::new(this_program());
     environment(&mut command, Some(api));
     let command = lambda(&mut command)
@@ -53,7 +53,7 @@ fn function_process(api: std::net::SocketAddr) -> Child {
     command.kill_on_drop(true).spawn().unwrap()
 }
 
-fn event(id: &str, body: &Value) -> Event {
+pub(crate) fn event(id: &str, body: &Value) -> Event {
     Event::new(id, body.to_string())
         .with(
             "lambda-runtime-invoked-function-arn",

@@ -113,6 +113,7 @@ pub async fn what_is_not_there_is_nothing(fixture: &dyn Fixture) {
     assert_eq!(runs.journal(&id).await.unwrap(), []);
     assert_eq!(runs.undo_records(&id).await.unwrap(), []);
     assert_eq!(runs.results(&id).await.unwrap(), Default::default());
+    assert_eq!(runs.baseline(&id).await.unwrap(), None);
 }
 
 /// Record, entry, undo records and result go in together.
@@ -301,6 +302,7 @@ pub async fn results_come_back_as_they_were_written(fixture: &dyn Fixture) {
     }
     let results = runs.results(&run.id).await.unwrap();
     assert_eq!(results.baseline, Some(values(0)));
+    assert_eq!(runs.baseline(&run.id).await.unwrap(), Some(values(0)));
     assert_eq!(results.observations, [values(1), values(2), values(10)]);
     assert_eq!(results.evaluation, Some(build::evaluation(Verdict::Deviated)));
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use inoculate_core::error::{Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
-use inoculate_core::ports::{Change, CommitError, Results, RunResult, Runs};
+use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::undo::UndoRecord;
 
@@ -73,6 +73,10 @@ impl Runs for World {
                 .map(|found| found.journal.clone())
                 .unwrap_or_default()
         }))
+    }
+
+    async fn baseline(&self, id: &RunId) -> Result<Option<Measured>> {
+        Ok(self.look(|state| state.runs.get(id).and_then(|found| found.baseline.clone())))
     }
 
     async fn results(&self, id: &RunId) -> Result<Results> {

@@ -55,9 +55,10 @@ def reserve(name, executions):
     boto3.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=executions)
 
 
-def deny(role):
-    """From now on the role may do nothing but write logs."""
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "NotAction": "logs:*", "Resource": "*"}]}
+def deny(role, action=None):
+    """From now on the role may do nothing but write logs, or all but this one action."""
+    what = {"Action": action} if action else {"NotAction": "logs:*"}
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Resource": "*"} | what]}
     boto3.client("iam").put_role_policy(RoleName=find_role(role), PolicyName="test-deny", PolicyDocument=json.dumps(policy))
 
 

@@ -53,7 +53,11 @@ pub(crate) fn print() -> Result<(), Error> {
     let binaries = Binaries::find()?;
     let mut subjects: Vec<Subject> = package::names().map(|name| function(binaries, name)).collect();
     subjects.extend(python_functions(&PythonEnv::for_stack()?));
-    println!("starting each of {} programs {STARTS} times", subjects.len());
+    println!(
+        "starting each of {} programs {STARTS} times, on {}",
+        subjects.len(),
+        machine()
+    );
 
     let api = RuntimeApi::start().map_err(|source| Error::Start {
         command: "a Runtime API".to_owned(),
@@ -154,10 +158,10 @@ impl Subject {
         memory.sort_unstable();
         vec![
             self.name.clone(),
-            percentile(&times, 50).map_or_else(missing, report::milliseconds),
-            percentile(&times, 99).map_or_else(missing, report::milliseconds),
-            percentile(&times, 100).map_or_else(missing, report::milliseconds),
-            percentile(&memory, 50).map_or_else(missing, |kb| report::megabytes(kb * 1024)),
+            report::percentile(&times, 50).map_or_else(missing, report::milliseconds),
+            report::percentile(&times, 99).map_or_else(missing, report::milliseconds),
+            report::percentile(&times, 100).map_or_else(missing, report::milliseconds),
+            report::percentile(&memory, 50).map_or_else(missing, |kb| report::megabytes(kb * 1024)),
         ]
     }
 }
@@ -166,10 +170,12 @@ fn missing() -> String {
     "-".to_owned()
 }
 
-/// The value that `percent` of the sorted values do not exceed.
-fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied()
+/// How many cores there are, and how busy they are: without it, times say little.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("{cores} cores with a load of {load}")
 }
 
 /// The memory a process holds, from `/proc`; only Linux has it.
@@ -177,19 +183,4 @@ fn resident_kb(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let values: Vec<u32> = (1..=100).collect();
-        assert_eq!(percentile(&values, 50), Some(50));
-        assert_eq!(percentile(&values, 99), Some(99));
-        assert_eq!(percentile(&values, 100), Some(100));
-        assert_eq!(percentile(&[7], 50), Some(7));
-        assert_eq!(percentile::<u32>(&[], 50), None);
-    }
 }

@@ -133,28 +133,19 @@ fn experiment(lengths: &Lengths) -> Result<Experiment, Error> {
 fn print_functions(invocations: &[Invocation]) {
     let rows: Vec<_> = INOCULATE
         .iter()
-        .map(|(_, name)| {
-            let mut billed: Vec<u32> = invocations
-                .iter()
-                .filter(|Invocation(step, ..)| step == name)
-                .map(|Invocation(_, ms, _)| *ms)
-                .collect();
-            let first = billed.first().map_or_else(String::new, |ms| format!("{ms} ms"));
-            billed.sort_unstable();
-            let median = billed
-                .get(billed.len() / 2)
-                .map_or_else(String::new, |ms| format!("{ms} ms"));
-            let sum: u32 = billed.iter().sum();
-            vec![
-                (*name).to_owned(),
-                billed.len().to_string(),
-                first,
-                median,
-                format!("{sum} ms"),
-            ]
-        })
+        .map(|(_, step)| function_row(step, invocations))
         .collect();
     report::table(&["step", "invocations", "first", "median", "sum"], &rows);
+}
+
+fn function_row(step: &str, invocations: &[Invocation]) -> Vec<String> {
+    let its = invocations.iter().filter(|Invocation(of, ..)| of == step);
+    let mut billed: Vec<u32> = its.map(|Invocation(_, ms, _)| *ms).collect();
+    let first = billed.first().copied();
+    billed.sort_unstable();
+    let times = [first, report::percentile(&billed, 50), Some(billed.iter().sum())];
+    let [first, median, sum] = times.map(|ms| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")));
+    vec![step.to_owned(), billed.len().to_string(), first, median, sum]
 }
 
 fn print_usage(usage: &Usage, plan: &Plan) {

@@ -2,14 +2,18 @@
 
 mod abort;
 mod follow;
+mod halt;
 mod list;
 mod plan;
+mod resume;
 mod rollback;
 mod run;
 mod save;
 mod schema;
 mod settle;
 mod show;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use inoculate_core::error::Error;
@@ -64,6 +68,8 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::List { limit } => list::list(&connected().await?, *limit).await,
         Command::Abort { run, reason, timeout } => abort::abort(&connected().await?, run, reason, *timeout).await,
         Command::Rollback { run, timeout } => rollback::rollback(&connected().await?, run, *timeout).await,
+        Command::Halt { reason, timeout } => halt::halt(&connected().await?, reason, *timeout).await,
+        Command::Resume => resume::resume(&connected().await?).await,
         Command::Save { file } => save::save(file, global, output).await,
     }
 }

@@ -6,7 +6,7 @@ use inoculate_core::span::Span;
 use serde_json::json;
 
 use super::Context;
-use super::settle::settle;
+use super::settle::{close_if_over, settle};
 use crate::details::not_found;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,6 +20,7 @@ pub(super) async fn rollback(context: &Context<'_>, run: &RunId, timeout: Span) 
         detail: "rolled back from the command line".to_owned(),
     };
     let answer = settle(context, run, &ending, timeout).await?;
+    close_if_over(context, run, &ending).await;
     let was_settled = before.phase >= Phase::RolledBack;
     let result = json!({ "run_id": run, "already_settled": was_settled, "rollback": answer });
     context.output.result(&result, |_| {

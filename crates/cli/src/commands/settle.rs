@@ -49,10 +49,28 @@ pub(super) async fn settle(
             let message = format!("run {run} is not rolled back after {timeout}: {}", unsettled.message);
             let help = unsettled
                 .help
-                .unwrap_or_else(|| format!("try again with `inoculate rollback {run}`"));
+                .unwrap_or_else(|| format!("try again with `{}`", context.global.command("rollback", run)));
             return Err(Error::new(Code::RollbackFailed, message).help(help));
         }
-        tokio::time::sleep(PAUSE).await;
+        clock.sleep(PAUSE).await;
+    }
+}
+
+/// Closes the record of a run that is rolled back and whose execution is over, since nobody else will.
+///
+/// Everything is back already when this is called, so a failure is only reported.
+pub(super) async fn close_if_over(context: &Context<'_>, run: &RunId, ending: &Ending) {
+    let closed = async {
+        let execution = context.aws.executions.state(run).await?;
+        if execution.is_none_or(|execution| !execution.running) {
+            context.aws.rollback.close(run, ending).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = closed.await {
+        context
+            .output
+            .progress(&format!("  the record of run {run} is still open: {error}"));
     }
 }
 

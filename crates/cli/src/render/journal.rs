@@ -47,6 +47,7 @@ fn words(event: &Event) -> (String, String) {
         Event::Injected => ("injected", "every fault is in place".to_owned()),
         Event::Observed { round, seen } => return (format!("round {round}"), seen.clone()),
         Event::RollbackBegan { ending } => ("rollback began", because(ending.status, &ending.detail)),
+        Event::UndoBegan { undo } => return (format!("fault {undo}"), "about to be put back".to_owned()),
         Event::UndoSettled { undo, state } => return (format!("fault {undo}"), undone(state)),
         Event::RollbackFailed { detail } => ("rollback failed", detail.clone()),
         Event::RolledBack => ("rolled back", "nothing of the run is left in any target".to_owned()),
@@ -67,6 +68,7 @@ pub fn undone(state: &UndoState) -> String {
     match state {
         UndoState::Intended => "written down, perhaps in place".to_owned(),
         UndoState::Applied => "in place".to_owned(),
+        UndoState::Restoring => "being put back".to_owned(),
         UndoState::Restored => "restored, read back".to_owned(),
         UndoState::NotApplied => "never put in place".to_owned(),
         UndoState::Gone => "gone, together with the function or mapping".to_owned(),

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod findings;
+pub mod halt;
 pub mod journal;
 pub mod list;
 pub mod plan;

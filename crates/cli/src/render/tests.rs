@@ -2,17 +2,19 @@
 
 use inoculate_core::error::{Code, Error};
 use inoculate_core::plan::Plan;
-use inoculate_core::ports::Function;
+use inoculate_core::ports::{Function, Halt};
 use inoculate_core::preflight::{CurrentSetting, Guard, Preflight, Refusal};
 use inoculate_core::run::Run;
 use inoculate_core::setting::{Setting, SettingValue};
 use insta::assert_snapshot;
 
+use super::halt::{Ended, Halted};
 use super::plan::Outlook;
 use super::samples::{self, at};
 use super::style::Style;
 use super::text::WIDTH;
-use super::{error, findings, journal, list, plan, progress, run};
+use super::{error, findings, halt, journal, list, plan, progress, run};
+use crate::connection::RollbackAnswer;
 use crate::details::RunDetails;
 
 /// Text that fits a terminal of 80 columns, except for commands to copy.
@@ -177,6 +179,52 @@ fn an_error_says_what_where_and_what_to_do() {
     assert_snapshot!(fits(error::text(&missing, Style::PLAIN)));
 }
 
+fn halted(outcomes: Vec<Result<RollbackAnswer, Error>>) -> Halted {
+    let runs = outcomes.into_iter().enumerate().map(|(number, outcome)| Ended {
+        run_id: format!("throttle-payments-{number}").parse().unwrap(),
+        outcome,
+    });
+    Halted {
+        halt: Halt {
+            reason: "incident 4711: orders are lost, so nothing may touch payments until it is understood".into(),
+            since: at(0),
+        },
+        runs: runs.collect(),
+    }
+}
+
+fn some_ended() -> Halted {
+    let settled = RollbackAnswer {
+        settled: true,
+        status: Some("aborted".into()),
+        ..RollbackAnswer::default()
+    };
+    let failed = Error::new(
+        Code::RollbackFailed,
+        "the reserved concurrency of shop-payments could not be put back to unreserved: AccessDenied",
+    );
+    halted(vec![
+        Ok(settled),
+        Err(failed.help("try again with `inoculate rollback throttle-payments-1`")),
+    ])
+}
+
+#[test]
+fn a_halt() {
+    let text = |halted: &Halted| fits(halt::halted(halted, "inoculate resume", Style::PLAIN));
+    let all_ended = halted(vec![Ok(RollbackAnswer::default())]);
+    let texts = [text(&some_ended()), text(&all_ended), text(&halted(vec![]))];
+    assert_snapshot!(texts.join("\n\n"));
+    insta::assert_json_snapshot!("a_halt_as_json", some_ended().json());
+}
+
+#[test]
+fn a_resume() {
+    let lifted = halted(vec![]).halt;
+    let texts = [halt::resumed(Some(&lifted)), halt::resumed(None)];
+    assert_snapshot!(fits(texts.join("\n\n")));
+}
+
 #[test]
 fn colour_changes_nothing_but_colour() {
     let colour = Style {
@@ -202,6 +250,10 @@ fn colour_changes_nothing_but_colour() {
         assert!(painted.contains("\x1b["));
         assert_eq!(stripped(painted), run::everything(&details, at(90), Style::PLAIN));
     }
+    assert_eq!(
+        stripped(halt::halted(&some_ended(), "inoculate resume", colour)),
+        halt::halted(&some_ended(), "inoculate resume", Style::PLAIN)
+    );
     let outlook = outlook(Some(preflight(true, vec![])));
     assert_eq!(
         stripped(plan::text(&outlook, colour)),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Problem, child};
 use crate::experiment::{BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Windows};
+use crate::expression::{Piece, pieces};
 use crate::span::Span;
 
 /// The parts of an experiment that are sound by themselves.
@@ -193,8 +194,10 @@ fn expression_fits(pointer: &str, expression: &str, measure: &Measure, problems:
 
 /// The ids in an expression: words that start with a lower-case letter, outside of quotes.
 fn ids_in(expression: &str) -> BTreeSet<&str> {
-    let unquoted = expression.split(['"', '\'']).step_by(2);
-    let words = unquoted.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    let words = pieces(expression).into_iter().filter_map(|piece| match piece {
+        Piece::Word(word) => Some(word),
+        Piece::Other(_) => None,
+    });
     words
         .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
         .collect()

@@ -157,10 +157,14 @@ fn with_whole_numbers(value: &Value) -> Value {
     }
 }
 
-/// All problems in one error, for where there is no file to point into.
+/// The problems in one error, for where there is no file to point into. Only the first ones, and not at any length: the
+/// error travels through Step Functions, which takes 256 KiB.
 pub fn as_error(problems: &[Problem]) -> Error {
-    let lines: Vec<String> = problems
+    const MOST: usize = 20;
+    const LONGEST: usize = 300;
+    let mut lines: Vec<String> = problems
         .iter()
+        .take(MOST)
         .map(|problem| {
             let place = if problem.pointer.is_empty() {
                 "the experiment"
@@ -174,7 +178,11 @@ pub fn as_error(problems: &[Problem]) -> Error {
                 .unwrap_or_default();
             format!("{place}: {}{help}", problem.message)
         })
+        .map(|line| line.chars().take(LONGEST).collect())
         .collect();
+    if problems.len() > MOST {
+        lines.push(format!("and {} more", problems.len() - MOST));
+    }
     Error::new(
         Code::InvalidExperiment,
         format!("the experiment is not valid: {}", lines.join("; ")),

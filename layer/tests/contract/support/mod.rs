@@ -5,6 +5,9 @@
 //! with a [`Runtime`]. Then it looks at what each side got. Nothing here sleeps: everything waits for a condition,
 //! and gives up with a panic after [`PATIENCE`].
 pub(crate) mod api;
+pub(crate) mod clock;
+pub(crate) mod dynamo;
+pub(crate) mod leased;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod runtime;

@@ -41,6 +41,14 @@ pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
         "INOCULATE_DISABLED",
         "INOCULATE_LOG",
         "INOCULATE_PORT",
+        "INOCULATE_TABLE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ] {
         process.env_remove(name);
     }

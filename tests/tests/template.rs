@@ -5,6 +5,9 @@
     reason = "a test says what it found by panicking"
 )]
 
+#[path = "template/inoculate.rs"]
 mod inoculate;
+#[path = "template/packages.rs"]
 mod packages;
+#[path = "template/permissions.rs"]
 mod permissions;

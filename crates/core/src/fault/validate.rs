@@ -1,13 +1,11 @@
 //! What a plan may contain. The limits are those of Lambda, or keep a fault bounded.
 
-use hyper::header::{HeaderName, HeaderValue};
-
-use super::{Corruption, Delay, Fault};
+use super::{Corruption, Delay, InvocationFault};
 
 /// The longest that an invocation can take, in seconds.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-pub(super) const MAX_SECS: u32 = 900;
+pub const MAX_SECS: u32 = 900;
 
 const MAX_FAULTS: usize = 10;
 const MAX_MEGABYTES: u32 = 10_240;
@@ -19,7 +17,7 @@ const MAX_TEXT_BYTES: usize = 256 * 1024;
 #[error("{}", .0.join("; "))]
 pub struct PlanError(pub Vec<String>);
 
-pub(super) fn validate(faults: &[Fault]) -> Result<(), PlanError> {
+pub(super) fn validate(faults: &[InvocationFault]) -> Result<(), PlanError> {
     let mut mistakes = Vec::new();
     for fault in faults {
         check(fault, |mistake| mistakes.push(mistake));
@@ -32,62 +30,64 @@ pub(super) fn validate(faults: &[Fault]) -> Result<(), PlanError> {
     }
 }
 
-fn check(fault: &Fault, mut mistake: impl FnMut(String)) {
+fn check(fault: &InvocationFault, mut mistake: impl FnMut(String)) {
     let mut need = |holds: bool, text: &str| {
         if !holds {
             mistake(text.to_owned());
         }
     };
     match fault {
-        Fault::Latency { delay, .. } => need(is_delay(delay), "latency: at most 900,000 ms, and min_ms <= max_ms"),
-        Fault::Error {
+        InvocationFault::Latency { delay, .. } => {
+            need(is_delay(delay), "latency: at most 900,000 ms, and min_ms <= max_ms")
+        }
+        InvocationFault::Error {
             error_type, message, ..
         } => {
-            let valid = !error_type.is_empty() && error_type.len() <= 256 && HeaderValue::from_str(error_type).is_ok();
+            let valid = !error_type.is_empty() && error_type.len() <= 256 && is_header_value(error_type);
             need(valid, "error: error_type must be 1 to 256 visible characters");
             need(message.len() <= MAX_TEXT_BYTES, "error: message must be at most 256 KB");
         }
-        Fault::Response {
+        InvocationFault::Response {
             status, headers, body, ..
         } => {
             need((100..600).contains(status), "response: status must be 100 to 599");
-            let valid = |(name, value): (&String, &String)| {
-                HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
-            };
+            let valid = |(name, value): (&String, &String)| is_header_name(name) && is_header_value(value);
             need(headers.iter().all(valid), "response: a header is not valid in HTTP");
             need(body.len() <= MAX_TEXT_BYTES, "response: body must be at most 256 KB");
         }
-        Fault::Corruption {
+        InvocationFault::Corruption {
             how: Corruption::Garble { every_bytes },
         } => {
             need(*every_bytes > 0, "corruption: every_bytes must be 1 or more");
         }
-        Fault::FillTmp { megabytes } => need(is_megabytes(*megabytes), "fill_tmp: megabytes must be 1 to 10240"),
-        Fault::Memory {
+        InvocationFault::FillTmp { megabytes } => {
+            need(is_megabytes(*megabytes), "fill_tmp: megabytes must be 1 to 10240")
+        }
+        InvocationFault::Memory {
             megabytes,
             longest_secs,
         } => {
             need(is_megabytes(*megabytes), "memory: megabytes must be 1 to 10240");
             need(is_secs(*longest_secs), "memory: longest_secs must be 1 to 900");
         }
-        Fault::Cpu { threads, longest_secs } => {
+        InvocationFault::Cpu { threads, longest_secs } => {
             need((1..=MAX_THREADS).contains(threads), "cpu: threads must be 1 to 64");
             need(is_secs(*longest_secs), "cpu: longest_secs must be 1 to 900");
         }
-        Fault::Timeout { .. }
-        | Fault::Corruption {
+        InvocationFault::Timeout { .. }
+        | InvocationFault::Corruption {
             how: Corruption::Truncate { .. },
         }
-        | Fault::Duplicate { .. }
-        | Fault::Crash { .. } => {}
+        | InvocationFault::Duplicate { .. }
+        | InvocationFault::Crash { .. } => {}
     }
 }
 
-fn together(faults: &[Fault], mut mistake: impl FnMut(String)) {
-    let count = |is: fn(&Fault) -> bool| faults.iter().filter(|fault| is(fault)).count();
-    let replacing = count(Fault::replaces_the_answer);
-    let corrupting = count(|fault| matches!(fault, Fault::Corruption { .. }));
-    let duplicating = count(|fault| matches!(fault, Fault::Duplicate { .. }));
+fn together(faults: &[InvocationFault], mut mistake: impl FnMut(String)) {
+    let count = |is: fn(&InvocationFault) -> bool| faults.iter().filter(|fault| is(fault)).count();
+    let replacing = count(InvocationFault::replaces_the_answer);
+    let corrupting = count(|fault| matches!(fault, InvocationFault::Corruption { .. }));
+    let duplicating = count(|fault| matches!(fault, InvocationFault::Duplicate { .. }));
     if faults.len() > MAX_FAULTS {
         mistake(format!("a plan has at most {MAX_FAULTS} faults"));
     }
@@ -97,9 +97,20 @@ fn together(faults: &[Fault], mut mistake: impl FnMut(String)) {
     if duplicating > 1 {
         mistake("an event can be duplicated once".to_owned());
     }
-    if duplicating > 0 && faults.iter().any(Fault::skips_the_handler) {
+    if duplicating > 0 && faults.iter().any(InvocationFault::skips_the_handler) {
         mistake("an event cannot be duplicated if the handler never sees it".to_owned());
     }
+}
+
+/// A token of HTTP: <https://www.rfc-editor.org/rfc/rfc9110#name-tokens>
+fn is_header_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.len() <= 256 && name.bytes().all(allowed)
+}
+
+/// Visible characters, spaces and tabs. Nothing that could end a header.
+fn is_header_value(value: &str) -> bool {
+    value.chars().all(|char| char == '\t' || (' '..='~').contains(&char))
 }
 
 fn is_delay(delay: &Delay) -> bool {

@@ -1,0 +1,24 @@
+//! Telling people how a run ended. Nothing depends on it.
+
+use inoculate_core::judge::Verdict;
+use inoculate_core::run::Run;
+
+use crate::Step;
+
+impl Step {
+    /// Tells whoever listens. A failure is logged and otherwise without effect.
+    pub async fn tell(&self, run: &Run, verdict: Verdict, because: &str) {
+        let subject = format!("Inoculate: {} {} {verdict}", run.experiment, run.status);
+        let body = serde_json::json!({
+            "run_id": run.id,
+            "experiment": run.experiment,
+            "status": run.status,
+            "verdict": verdict,
+            "because": because,
+            "ending": run.ending,
+        });
+        if let Err(error) = self.ports.notices.publish(&subject, &format!("{body:#}")).await {
+            tracing::warn!(run_id = %run.id, %error, "nobody could be told");
+        }
+    }
+}
