@@ -186,15 +186,19 @@ async fn when_the_evaluation_fails_everything_is_back_and_nothing_is_claimed() {
 
 #[tokio::test]
 async fn when_the_rollback_fails_it_says_so_and_a_later_one_succeeds() {
-    let (local, run_id) = a_step_fails("RollbackRole", Some(Phase::Injected)).await;
+    let local = Local::start(System::Sturdy).await;
+    local.world("notices", &json!({}));
+    let action = "lambda:*FunctionConcurrency";
+    local.world("deny", &json!({ "role": "RollbackRole", "action": action }));
+    let run_id = local.begin("stuck", &throttled()).await;
     let ask = || async { Some(local.execution(&run_id).await).filter(|(status, _)| status != "RUNNING") };
     let (status, error) = eventually_long("the execution is over", ask).await;
     assert_eq!((status.as_str(), error.as_deref()), ("FAILED", Some("rollback_failed")));
-    assert_eq!(
-        local.world("settings", &json!({ "name": TARGET }))["concurrency"],
-        0,
-        "this test denies the rollback"
-    );
+    let run = local.inoculate.ports.runs.load(&run_id).await.unwrap().unwrap();
+    assert_eq!((run.phase, run.status), (Phase::RollingBack, Status::RollbackFailed));
+    let by_hand = "aws lambda delete-function-concurrency --function-name machine-target";
+    let told = || async { Some(local.world("notices", &json!({})).to_string()).filter(|told| told.contains(by_hand)) };
+    eventually("somebody is told how to do it by hand", told).await;
 
     local.world("allow", &json!({ "role": "RollbackRole" }));
     let output = local.command(&["rollback", run_id.as_str()]);

@@ -43,7 +43,7 @@ const TEN_MINUTES: Lengths = Lengths {
 
 /// The run that is measured: a little longer than sixty rounds, as each takes a little longer than it waits.
 const MEASURED: Lengths = Lengths {
-    injection: "64s",
+    injection: "12s",
     round: "1s",
     around: "6s",
 };
@@ -87,7 +87,8 @@ fn measure(binaries: Binaries) -> Result<(Execution, Usage), Error> {
         let text = format!("the run ended as {}: {}", execution.status, execution.output);
         return Err(problem(text));
     }
-    let usage = Usage::of(&execution, &stack.record()?);
+    let rec = stack.record()?; for r in &rec { eprintln!("REC {} {} {} {} {} {}", r.by, r.operation, r.read, r.write, r.metrics, r.refused); }
+    let usage = Usage::of(&execution, &rec);
     match usage.nothing_of() {
         Some(name) => Err(problem(format!("no {name} were seen"))),
         None => Ok((execution, usage)),
@@ -119,9 +120,9 @@ fn written(lengths: &Lengths) -> Value {
     json!({
         "name": "bench",
         "hypothesis": "A system that never minds does not mind.",
-        "blast_radius": { "functions": ["shop-payments"], "percent": 100, "longest": lengths.injection },
+        "blast_radius": { "functions": ["shop-payments", "shop-checkout-naive"], "percent": 100, "longest": lengths.injection },
         "windows": { "baseline": lengths.around, "round": lengths.round, "recovery": lengths.around },
-        "faults": [{ "kind": "reserved_concurrency", "function": "shop-payments", "executions": 0 }],
+        "faults": [{ "kind": "reserved_concurrency", "function": "shop-payments", "executions": 0 }, { "kind": "timeout", "function": "shop-checkout-naive", "timeout": "1s" }],
         "steady_state": [measure("failed", "Failed", "Average"), measure("latency", "Latency", "p99")],
     })
 }
@@ -164,8 +165,8 @@ fn print_usage(usage: &Usage, plan: &Plan) {
         cells.push(format!("{:+.0} %", (planned / measured - 1.0) * 100.0));
         cells
     };
-    let this_run = format!("{} rounds", usage.rounds);
-    let scaled = format!("{} rounds", plan.rounds);
+    let this_run = format!("this run: {} rounds", usage.rounds);
+    let scaled = format!("for {} rounds", plan.rounds);
     report::table(
         &[
             "used",
