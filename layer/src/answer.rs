@@ -95,7 +95,7 @@ async fn after_handler(
             break;
         }
         match fault {
-            Fault::Latency { at: At::After, .. } | Fault::Timeout { handler: Handler::Run } => {
+            Fault::Latency { at: At::After, .. } | Fault::Hang { handler: Handler::Run } => {
                 proxy.injecting(&mut flight, fault);
                 wait_until_late(&mut flight, fault).await;
             }

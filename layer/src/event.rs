@@ -113,7 +113,7 @@ async fn before_handler(
             break;
         }
         match fault {
-            Fault::Latency { at: At::Before, .. } | Fault::Timeout { handler: Handler::Skip } => {
+            Fault::Latency { at: At::Before, .. } | Fault::Hang { handler: Handler::Skip } => {
                 proxy.injecting(&mut flight, fault);
                 if wait::wait(&mut flight, fault).await == Wait::Deadline {
                     flight.report(Delivered::TimedOut, Bytes::new());
@@ -135,10 +135,12 @@ async fn before_handler(
             }
             Fault::Crash { at: At::Before } => flight = proxy.crash(flight, fault).await?,
             Fault::Duplicate { .. } => proxy.injecting(&mut flight, fault),
-            Fault::FillTmp { .. } | Fault::Memory { .. } | Fault::Cpu { .. } => press(proxy, &mut flight, fault).await,
+            Fault::FillTmp { .. } | Fault::MemoryPressure { .. } | Fault::CpuPressure { .. } => {
+                press(proxy, &mut flight, fault).await
+            }
             // These act on the answer.
             Fault::Latency { .. }
-            | Fault::Timeout { .. }
+            | Fault::Hang { .. }
             | Fault::Error { .. }
             | Fault::Response { .. }
             | Fault::Corruption { .. }
@@ -166,11 +168,11 @@ async fn begin_pressure(proxy: &Proxy, fault: &Fault) -> Result<Option<Pressure>
     let tools = &proxy.tools;
     let pressure = match *fault {
         Fault::FillTmp { megabytes } => pressure::fill(&tools.tmp, megabytes).await?,
-        Fault::Memory {
+        Fault::MemoryPressure {
             megabytes,
             longest_secs,
         } => pressure::start(&tools.helper, Helper::Memory(megabytes), longest_secs).await?,
-        Fault::Cpu { threads, longest_secs } => {
+        Fault::CpuPressure { threads, longest_secs } => {
             pressure::start(&tools.helper, Helper::Cpu(threads), longest_secs).await?
         }
         _ => return Ok(None),

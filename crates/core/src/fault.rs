@@ -104,7 +104,7 @@ pub enum InvocationFault {
         handler: Handler,
     },
     /// The function hangs until its deadline.
-    Timeout {
+    Hang {
         /// Whether the work is done before.
         handler: Handler,
     },
@@ -124,14 +124,14 @@ pub enum InvocationFault {
         megabytes: u32,
     },
     /// Less memory is free until the handler answers.
-    Memory {
+    MemoryPressure {
         /// How much is taken, in megabytes (1,048,576 bytes). Lambda kills the runtime when all of it is gone.
         megabytes: u32,
         /// The longest time, in seconds.
         longest_secs: u32,
     },
     /// Others use the processor until the handler answers.
-    Cpu {
+    CpuPressure {
         /// How many threads compute without a pause.
         threads: u32,
         /// The longest time, in seconds.
@@ -223,12 +223,12 @@ pub enum FaultKind {
     Latency,
     Error,
     Response,
-    Timeout,
+    Hang,
     Corruption,
     Duplicate,
     FillTmp,
-    Memory,
-    Cpu,
+    MemoryPressure,
+    CpuPressure,
     Crash,
 }
 
@@ -239,12 +239,12 @@ impl InvocationFault {
             InvocationFault::Latency { .. } => FaultKind::Latency,
             InvocationFault::Error { .. } => FaultKind::Error,
             InvocationFault::Response { .. } => FaultKind::Response,
-            InvocationFault::Timeout { .. } => FaultKind::Timeout,
+            InvocationFault::Hang { .. } => FaultKind::Hang,
             InvocationFault::Corruption { .. } => FaultKind::Corruption,
             InvocationFault::Duplicate { .. } => FaultKind::Duplicate,
             InvocationFault::FillTmp { .. } => FaultKind::FillTmp,
-            InvocationFault::Memory { .. } => FaultKind::Memory,
-            InvocationFault::Cpu { .. } => FaultKind::Cpu,
+            InvocationFault::MemoryPressure { .. } => FaultKind::MemoryPressure,
+            InvocationFault::CpuPressure { .. } => FaultKind::CpuPressure,
             InvocationFault::Crash { .. } => FaultKind::Crash,
         }
     }
@@ -255,7 +255,7 @@ impl InvocationFault {
             self,
             InvocationFault::Error { .. }
                 | InvocationFault::Response { .. }
-                | InvocationFault::Timeout { .. }
+                | InvocationFault::Hang { .. }
                 | InvocationFault::Crash { .. }
         )
     }
@@ -270,7 +270,7 @@ impl InvocationFault {
             } | InvocationFault::Response {
                 handler: Handler::Skip,
                 ..
-            } | InvocationFault::Timeout { handler: Handler::Skip }
+            } | InvocationFault::Hang { handler: Handler::Skip }
                 | InvocationFault::Crash { at: At::Before }
         )
     }

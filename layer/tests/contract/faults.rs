@@ -100,7 +100,7 @@ async fn sleeping_faults_wake_up_when_they_are_released() {
 async fn answers_on_hold_go_out_when_they_are_released() {
     for plan in [
         r#"[{"kind":"latency","delay":{"distribution":"fixed","ms":900000},"at":"after"}]"#,
-        r#"[{"kind":"timeout","handler":"run"}]"#,
+        r#"[{"kind":"hang","handler":"run"}]"#,
     ] {
         let mut scene = Scene::new(plan).await;
         scene.runtime.next().await;
@@ -222,7 +222,7 @@ async fn a_streamed_response_is_replaced_in_the_form_of_streams() {
 #[tokio::test]
 async fn a_timeout_without_the_handler_ends_at_the_deadline() {
     let event = Event::new("r", "{}").due_in_ms(80);
-    let mut scene = Scene::of(event, r#"[{"kind":"timeout","handler":"skip"}]"#, Tools::default()).await;
+    let mut scene = Scene::of(event, r#"[{"kind":"hang","handler":"skip"}]"#, Tools::default()).await;
     scene.other_passes().await;
     let outcome = scene.interceptor.outcome("r").await;
     assert_eq!((&outcome.delivered, outcome.handler), (&Delivered::TimedOut, None));
@@ -236,7 +236,7 @@ async fn a_timeout_without_the_handler_ends_at_the_deadline() {
 async fn a_timeout_after_the_handler_answers_too_late() {
     let start = Instant::now();
     let event = Event::new("r", "{}").due_in_ms(80);
-    let mut scene = Scene::of(event, r#"[{"kind":"timeout","handler":"run"}]"#, Tools::default()).await;
+    let mut scene = Scene::of(event, r#"[{"kind":"hang","handler":"run"}]"#, Tools::default()).await;
     scene.runtime.next().await;
     scene.api.decide(410);
     assert_eq!(scene.runtime.respond("r", "1").await.0, 410);
@@ -430,11 +430,11 @@ async fn an_error_in_the_middle_of_a_stream_is_an_error() {
 async fn a_runtime_that_goes_away_while_its_answer_is_held_is_reported() {
     for (ms, expected) in [(900_000, Delivered::Abandoned), (0, Delivered::TimedOut)] {
         let event = Event::new("r", "{}").due_in_ms(ms);
-        let mut scene = Scene::of(event, r#"[{"kind":"timeout","handler":"run"}]"#, Tools::default()).await;
+        let mut scene = Scene::of(event, r#"[{"kind":"hang","handler":"run"}]"#, Tools::default()).await;
         scene.runtime.next().await;
         let (interceptor, mut runtime) = (scene.interceptor.clone(), scene.runtime);
         let answering = tokio::spawn(async move { runtime.respond("r", "1").await });
-        interceptor.injecting(FaultKind::Timeout).await;
+        interceptor.injecting(FaultKind::Hang).await;
         answering.abort();
         // Neither the runtime nor a late answer is left.
         let outcome = interceptor.outcome("r").await;

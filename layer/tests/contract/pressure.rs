@@ -48,10 +48,13 @@ async fn what_cannot_be_injected_is_told_and_the_event_passes() {
     for (plan, kind) in [
         (r#"[{"kind":"fill_tmp","megabytes":9}]"#, FaultKind::FillTmp),
         (
-            r#"[{"kind":"memory","megabytes":9,"longest_secs":9}]"#,
-            FaultKind::Memory,
+            r#"[{"kind":"memory_pressure","megabytes":9,"longest_secs":9}]"#,
+            FaultKind::MemoryPressure,
         ),
-        (r#"[{"kind":"cpu","threads":1,"longest_secs":9}]"#, FaultKind::Cpu),
+        (
+            r#"[{"kind":"cpu_pressure","threads":1,"longest_secs":9}]"#,
+            FaultKind::CpuPressure,
+        ),
         (r#"[{"kind":"crash","at":"before"}]"#, FaultKind::Crash),
         (r#"[{"kind":"crash","at":"after"}]"#, FaultKind::Crash),
     ] {
@@ -86,7 +89,7 @@ async fn memory_is_taken_until_the_handler_answers() {
         helper: LAYER.into(),
         ..Tools::default()
     };
-    let plan = r#"[{"kind":"memory","megabytes":33,"longest_secs":600}]"#;
+    let plan = r#"[{"kind":"memory_pressure","megabytes":33,"longest_secs":600}]"#;
     let mut scene = Scene::of(Event::new("r", "{}"), plan, tools).await;
     scene.runtime.next().await;
     let helper = helper("memory 33 600");
@@ -105,7 +108,7 @@ async fn the_processor_is_kept_busy_until_the_handler_answers() {
         helper: LAYER.into(),
         ..Tools::default()
     };
-    let plan = r#"[{"kind":"cpu","threads":3,"longest_secs":600}]"#;
+    let plan = r#"[{"kind":"cpu_pressure","threads":3,"longest_secs":600}]"#;
     let mut scene = Scene::of(Event::new("r", "{}"), plan, tools).await;
     scene.runtime.next().await;
     let helper = helper("cpu 3 600");
@@ -122,7 +125,7 @@ async fn pressure_ends_with_a_runtime_that_never_answers() {
         helper: LAYER.into(),
         ..Tools::default()
     };
-    let plan = r#"[{"kind":"cpu","threads":1,"longest_secs":1}]"#;
+    let plan = r#"[{"kind":"cpu_pressure","threads":1,"longest_secs":1}]"#;
     let mut scene = Scene::of(Event::new("r", "{}"), plan, tools).await;
     scene.runtime.next().await;
     let helper = helper("cpu 1 1");

@@ -99,15 +99,18 @@ async fn it_meets_every_fault() {
             r#"[{"kind":"error","error_type":"E","message":"m","handler":"run"}]"#,
         ),
         ("busy", r#"[{"kind":"response","status":503,"handler":"run"}]"#),
-        ("late", r#"[{"kind":"timeout","handler":"run"}]"#),
+        ("late", r#"[{"kind":"hang","handler":"run"}]"#),
         (
             "short",
             r#"[{"kind":"corruption","how":{"mode":"truncate","keep_bytes":5}}]"#,
         ),
         ("twice", r#"[{"kind":"duplicate","answer":"second"}]"#),
         ("full", r#"[{"kind":"fill_tmp","megabytes":1}]"#),
-        ("tight", r#"[{"kind":"memory","megabytes":1,"longest_secs":60}]"#),
-        ("hot", r#"[{"kind":"cpu","threads":1,"longest_secs":60}]"#),
+        (
+            "tight",
+            r#"[{"kind":"memory_pressure","megabytes":1,"longest_secs":60}]"#,
+        ),
+        ("hot", r#"[{"kind":"cpu_pressure","threads":1,"longest_secs":60}]"#),
         ("crash", r#"[{"kind":"crash","at":"after"}]"#),
     ];
     let due = |event: Event, id| if id == "late" { event.due_in_ms(1500) } else { event };
@@ -140,6 +143,6 @@ async fn it_meets_every_fault() {
     assert_eq!(api.got("short/response").await.body.len(), 5);
     // The skipped event was never seen, the duplicated one twice: calls before, after, failed, busy, late, short.
     assert_eq!(api.got("twice/response").await.json()["calls"], 8);
-    assert_eq!(interceptor.outcome("hot").await.injected, [FaultKind::Cpu]);
+    assert_eq!(interceptor.outcome("hot").await.injected, [FaultKind::CpuPressure]);
     assert!(api.paths().iter().all(|path| !path.contains("crash")));
 }

@@ -63,18 +63,24 @@ fn check(fault: &InvocationFault, mut mistake: impl FnMut(String)) {
         InvocationFault::FillTmp { megabytes } => {
             need(is_megabytes(*megabytes), "fill_tmp: megabytes must be 1 to 10240")
         }
-        InvocationFault::Memory {
+        InvocationFault::MemoryPressure {
             megabytes,
             longest_secs,
         } => {
-            need(is_megabytes(*megabytes), "memory: megabytes must be 1 to 10240");
-            need(is_secs(*longest_secs), "memory: longest_secs must be 1 to 900");
+            need(
+                is_megabytes(*megabytes),
+                "memory_pressure: megabytes must be 1 to 10240",
+            );
+            need(is_secs(*longest_secs), "memory_pressure: longest_secs must be 1 to 900");
         }
-        InvocationFault::Cpu { threads, longest_secs } => {
-            need((1..=MAX_THREADS).contains(threads), "cpu: threads must be 1 to 64");
-            need(is_secs(*longest_secs), "cpu: longest_secs must be 1 to 900");
+        InvocationFault::CpuPressure { threads, longest_secs } => {
+            need(
+                (1..=MAX_THREADS).contains(threads),
+                "cpu_pressure: threads must be 1 to 64",
+            );
+            need(is_secs(*longest_secs), "cpu_pressure: longest_secs must be 1 to 900");
         }
-        InvocationFault::Timeout { .. }
+        InvocationFault::Hang { .. }
         | InvocationFault::Corruption {
             how: Corruption::Truncate { .. },
         }
@@ -92,7 +98,7 @@ fn together(faults: &[InvocationFault], mut mistake: impl FnMut(String)) {
         mistake(format!("a plan has at most {MAX_FAULTS} faults"));
     }
     if replacing + corrupting > 1 {
-        mistake("only one of error, response, timeout, corruption and crash can happen to one invocation".to_owned());
+        mistake("only one of error, response, hang, corruption and crash can happen to one invocation".to_owned());
     }
     if duplicating > 1 {
         mistake("an event can be duplicated once".to_owned());
@@ -146,13 +152,13 @@ mod tests {
             r#"{"kind":"latency","delay":{"distribution":"normal","mean_ms":5,"deviation_ms":1},"at":"after"}"#,
             r#"{"kind":"error","error_type":"Shop.OutOfStock","message":"none left","handler":"skip"}"#,
             r#"{"kind":"response","status":503,"headers":{"retry-after":"1"},"body":"busy","handler":"run"}"#,
-            r#"{"kind":"timeout","handler":"run"}"#,
+            r#"{"kind":"hang","handler":"run"}"#,
             r#"{"kind":"corruption","how":{"mode":"truncate","keep_bytes":10}}"#,
             r#"{"kind":"corruption","how":{"mode":"garble","every_bytes":10}}"#,
             r#"{"kind":"duplicate","answer":"second"}"#,
             r#"{"kind":"fill_tmp","megabytes":512}"#,
-            r#"{"kind":"memory","megabytes":64,"longest_secs":10}"#,
-            r#"{"kind":"cpu","threads":2,"longest_secs":10}"#,
+            r#"{"kind":"memory_pressure","megabytes":64,"longest_secs":10}"#,
+            r#"{"kind":"cpu_pressure","threads":2,"longest_secs":10}"#,
             r#"{"kind":"crash","at":"after"}"#,
         ] {
             let plan: FaultPlan = serde_json::from_str(&format!("[{fault}]")).unwrap();
@@ -171,7 +177,7 @@ mod tests {
             ),
             "latency: at most 900,000 ms, and min_ms <= max_ms; \
              error: error_type must be 1 to 256 visible characters; \
-             only one of error, response, timeout, corruption and crash can happen to one invocation; \
+             only one of error, response, hang, corruption and crash can happen to one invocation; \
              an event cannot be duplicated if the handler never sees it"
         );
     }
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         assert!(refusal(r#"[{"kind":"flood"}]"#).starts_with("unknown variant `flood`"));
-        assert!(refusal(r#"[{"kind":"timeout","handler":"run","percent":5}]"#).starts_with("unknown field `percent`"));
+        assert!(refusal(r#"[{"kind":"hang","handler":"run","percent":5}]"#).starts_with("unknown field `percent`"));
     }
 
     #[test]
@@ -189,10 +195,10 @@ mod tests {
             r#"{"kind":"response","status":200,"headers":{"a b":"c"},"handler":"run"}"#,
             r#"{"kind":"corruption","how":{"mode":"garble","every_bytes":0}}"#,
             r#"{"kind":"fill_tmp","megabytes":0}"#,
-            r#"{"kind":"memory","megabytes":10241,"longest_secs":10}"#,
-            r#"{"kind":"memory","megabytes":1,"longest_secs":901}"#,
-            r#"{"kind":"cpu","threads":65,"longest_secs":1}"#,
-            r#"{"kind":"cpu","threads":1,"longest_secs":0}"#,
+            r#"{"kind":"memory_pressure","megabytes":10241,"longest_secs":10}"#,
+            r#"{"kind":"memory_pressure","megabytes":1,"longest_secs":901}"#,
+            r#"{"kind":"cpu_pressure","threads":65,"longest_secs":1}"#,
+            r#"{"kind":"cpu_pressure","threads":1,"longest_secs":0}"#,
         ] {
             assert!(
                 serde_json::from_str::<FaultPlan>(&format!("[{fault}]")).is_err(),

@@ -93,7 +93,7 @@ fn a_mistake_anywhere_refuses_the_whole() {
         ("faults", json!([{ "fault": { "kind": "flood" } }])),
         (
             "faults",
-            json!([{ "fault": { "kind": "cpu", "threads": 0, "longest_secs": 1 } }]),
+            json!([{ "fault": { "kind": "cpu_pressure", "threads": 0, "longest_secs": 1 } }]),
         ),
         (
             "faults",
@@ -110,7 +110,7 @@ fn a_mistake_anywhere_refuses_the_whole() {
         ),
         (
             "faults",
-            json!([{ "fault": { "kind": "crash", "at": "after" } }, { "fault": { "kind": "timeout", "handler": "run" } }]),
+            json!([{ "fault": { "kind": "crash", "at": "after" } }, { "fault": { "kind": "hang", "handler": "run" } }]),
         ),
     ] {
         let refusal = refusal(&with(name, value.clone()));
