@@ -14,7 +14,7 @@ use inoculate_core::undo::{UndoRecord, UndoState};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::memory::{At, FunctionState, World};
+use crate::memory::{Answer, At, FunctionState, Traffic, World};
 
 /// The function that experiments throttle.
 pub const PAYMENTS: &str = "shop-payments";
@@ -57,6 +57,38 @@ pub fn experiment_value() -> Value {
             "tolerance": { "at_most": 1 },
         }],
     })
+}
+
+/// A valid experiment of the layer as JSON: half of the orders find [`PAYMENTS`] a second slower, and at most 10 percent of
+/// them may fail at [`CHECKOUT`].
+pub fn layered_experiment_value() -> Value {
+    json!({
+        "name": "payments-slow",
+        "hypothesis": "Customers can still place orders when payments is slow.",
+        "blast_radius": { "functions": [PAYMENTS], "percent": 50, "key": "/order_id", "longest": "30s" },
+        "windows": { "baseline": "30s", "round": "5s", "recovery": "25s" },
+        "faults": [{ "kind": "latency", "function": PAYMENTS, "delay": "1s" }],
+        "steady_state": [{
+            "name": "failed-orders",
+            "layer": { "function": CHECKOUT, "statistic": "error_rate" },
+            "tolerance": { "at_most": 10 },
+        }],
+    })
+}
+
+/// The shop with the layer in both functions, and ten orders in a second. If it is fragile, an order fails whose payment
+/// met a fault.
+pub fn layered_shop(fragile: bool) -> Arc<World> {
+    let world = if fragile { shop() } else { hardened_shop() };
+    world.send(Traffic {
+        per_second: 10,
+        functions: vec![name(PAYMENTS), name(CHECKOUT)],
+        answer: Arc::new(move |function, met| Answer {
+            error: fragile && met && function.as_str() == CHECKOUT,
+            ms: if met { 1020.0 } else { 20.0 },
+        }),
+    });
+    world
 }
 
 /// The experiment of [`experiment_value`].
@@ -183,6 +215,7 @@ pub fn measured(values: &[f64]) -> Measured {
         at: second(1_000_000),
         window: window(0, 5 * i64::from(expected)),
         findings: vec![judge(measure, None, &points, expected)],
+        seen: vec![],
     }
 }
 

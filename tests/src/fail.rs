@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::{Experiment, Measure};
 use inoculate_core::judge::{Point, Window};
+use inoculate_core::layer::Stage;
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
 use inoculate_core::ports::{
     AlarmState, Alarms, Change, CommitError, Function, Halt, LeaseRequest, Leases, Library, Measured, Metrics, Notices,
-    Ports, Results, Runs, Taken, Targets,
+    Ports, Results, Runs, Sketches, Taken, Targets,
 };
 use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::seen::Written;
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 use inoculate_core::undo::UndoRecord;
 use serde_json::Value;
@@ -120,6 +122,7 @@ impl Failing {
             library: this.clone(),
             targets: this.clone(),
             metrics: this.clone(),
+            sketches: this.clone(),
             alarms: this.clone(),
             notices: this,
             clock: self.inner.clock.clone(),
@@ -272,8 +275,8 @@ impl Leases for Failing {
             .await
     }
 
-    async fn renew(&self, lease: &Lease) -> Result<()> {
-        self.pass("leases.renew", &lease.function, self.inner.leases.renew(lease))
+    async fn renew(&self, found: &Lease, to: &Lease) -> Result<()> {
+        self.pass("leases.renew", &to.function, self.inner.leases.renew(found, to))
             .await
     }
 
@@ -288,6 +291,14 @@ impl Leases for Failing {
 
     async fn read(&self, function_arn: &str) -> Result<Option<Lease>> {
         self.pass("leases.read", function_arn, self.inner.leases.read(function_arn))
+            .await
+    }
+}
+
+#[async_trait]
+impl Sketches for Failing {
+    async fn written(&self, run_id: &RunId, stage: Stage) -> Result<Written> {
+        self.pass("sketches.written", run_id, self.inner.sketches.written(run_id, stage))
             .await
     }
 }

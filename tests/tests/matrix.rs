@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use inoculate_core::error::Code;
+use inoculate_core::judge::Verdict;
 use inoculate_core::lease::LeaseRole;
 use inoculate_core::run::{Phase, Status};
 use inoculate_core::undo::UndoState;
@@ -22,8 +23,21 @@ use serde_json::{Value, json};
 
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 
-/// An experiment with a fault of every kind.
-fn experiment() -> Value {
+/// What the faults are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Faults {
+    /// Settings of a function, of every kind.
+    Settings,
+    /// Injected by the layer, into half of the requests.
+    Layer,
+}
+
+const BOTH: [Faults; 2] = [Faults::Settings, Faults::Layer];
+
+fn experiment(faults: Faults) -> Value {
+    if faults == Faults::Layer {
+        return build::layered_experiment_value();
+    }
     let mut value = build::experiment_value();
     value["faults"] = json!([
         { "kind": "reserved_concurrency", "function": PAYMENTS, "executions": 0 },
@@ -35,8 +49,12 @@ fn experiment() -> Value {
 }
 
 /// A world in which updates take two seconds, as on AWS.
-fn world(fragile: bool) -> Arc<World> {
-    let world = if fragile { build::shop() } else { build::hardened_shop() };
+fn world(faults: Faults, fragile: bool) -> Arc<World> {
+    let world = match (faults, fragile) {
+        (Faults::Layer, _) => build::layered_shop(fragile),
+        (Faults::Settings, true) => build::shop(),
+        (Faults::Settings, false) => build::hardened_shop(),
+    };
     world.add_function(PAYMENTS, FunctionState::new(PAYMENTS).with_source(SOURCE));
     world.change(|state| state.updates_take = jiff::SignedDuration::from_secs(2));
     world
@@ -70,7 +88,10 @@ fn assert_clean(world: &World, case: &str) {
     let before = FunctionState::new(PAYMENTS).with_source(SOURCE);
     let settings = |f: &FunctionState| (f.concurrency, f.timeout_secs, f.memory_mb, f.sources.clone());
     assert_eq!(settings(&now), settings(&before), "{case}: a fault is left behind");
+    let met = world.look(|state| state.faults_met.len());
+    world.advance(5);
     world.look(|state| {
+        assert_eq!(state.faults_met.len(), met, "{case}: requests still meet faults");
         let held = state.leases.values().filter(|lease| lease.role != LeaseRole::Released);
         let recorded = state.runs.get(&run_id());
         // Without a record no lease is taken; with one, all are given back.
@@ -112,13 +133,20 @@ async fn execute(world: &Arc<World>, machine: &mut Machine, experiment: &Value) 
 }
 
 /// What a run of this world calls, in order.
-async fn rehearse(fragile: bool) -> (usize, usize) {
-    let world = world(fragile);
+async fn rehearse(faults: Faults, fragile: bool) -> (usize, usize) {
+    let world = world(faults, fragile);
     let failing = Failing::over(world.ports());
     let mut machine = Machine::new(&world, failing.ports(), run_id());
+    let status = execute(&world, &mut machine, &experiment(faults)).await;
+    let run = world.run(&run_id());
+    assert_eq!(status, Some(Status::Completed), "{:?}", run.run.ending);
+    let verdict = if fragile { Verdict::Deviated } else { Verdict::Upheld };
+    assert_eq!(run.run.verdict, Some(verdict), "{:#?}", run.evaluation);
+    let met = world.look(|state| state.faults_met.len());
     assert_eq!(
-        execute(&world, &mut machine, &experiment()).await,
-        Some(Status::Completed)
+        met > 0,
+        faults == Faults::Layer,
+        "{met} requests met a fault of the layer"
     );
     assert_clean(&world, "rehearsal");
     (failing.calls().len(), machine.tasks())
@@ -127,21 +155,19 @@ async fn rehearse(fragile: bool) -> (usize, usize) {
 #[tokio::test]
 async fn every_call_may_fail_once_before_or_after_its_effect() {
     let mut cases = 0;
-    for fragile in [false, true] {
-        let (calls, _) = rehearse(fragile).await;
-        for number in 1..=calls {
-            for how in How::BOTH {
-                for code in [Code::Unavailable, Code::Throttled, Code::AccessDenied] {
-                    let world = world(fragile);
-                    let failing = Failing::over(world.ports());
-                    failing.fail_call(number, how, code);
-                    let mut machine = Machine::new(&world, failing.ports(), run_id());
-                    execute(&world, &mut machine, &experiment()).await;
-                    let case = format!("{} {how:?} {code}", failing.calls()[number - 1]);
-                    assert_clean(&world, &case);
-                    cases += 1;
-                }
-            }
+    for (faults, fragile) in BOTH.into_iter().flat_map(|faults| [(faults, false), (faults, true)]) {
+        let (calls, _) = rehearse(faults, fragile).await;
+        let codes = [Code::Unavailable, Code::Throttled, Code::AccessDenied];
+        let ways = How::BOTH.into_iter().flat_map(|how| codes.map(|code| (how, code)));
+        for (number, (how, code)) in (1..=calls).flat_map(|number| ways.clone().map(move |way| (number, way))) {
+            let world = world(faults, fragile);
+            let failing = Failing::over(world.ports());
+            failing.fail_call(number, how, code);
+            let mut machine = Machine::new(&world, failing.ports(), run_id());
+            execute(&world, &mut machine, &experiment(faults)).await;
+            let case = format!("{faults:?}: {} {how:?} {code}", failing.calls()[number - 1]);
+            assert_clean(&world, &case);
+            cases += 1;
         }
     }
     println!("{cases} cases");
@@ -150,57 +176,101 @@ async fn every_call_may_fail_once_before_or_after_its_effect() {
 
 #[tokio::test]
 async fn the_orchestrator_may_die_at_every_call() {
-    let (calls, _) = rehearse(false).await;
-    for number in 1..=calls {
-        for how in How::BOTH {
-            let world = world(false);
+    let mut cases = 0;
+    for faults in BOTH {
+        let (calls, _) = rehearse(faults, false).await;
+        for (number, how) in (1..=calls).flat_map(|number| How::BOTH.map(|how| (number, how))) {
+            let world = world(faults, false);
             let failing = Failing::over(world.ports());
             failing.fail_from(number, how, Code::Unavailable);
             let mut machine = Machine::new(&world, failing.ports(), run_id());
-            let status = machine.execute(&experiment()).await;
-            let case = format!("dead from {} {how:?}", failing.calls()[number - 1]);
+            let status = machine.execute(&experiment(faults)).await;
+            let case = format!("{faults:?}: dead from {} {how:?}", failing.calls()[number - 1]);
             assert_ne!(status, Some(Status::Refused), "{case}");
             deliver_end(&world, "FAILED").await;
             assert_clean(&world, &case);
+            cases += 1;
         }
     }
-    println!("{} cases", calls * 2);
+    println!("{cases} cases");
+}
+
+/// Nobody comes to roll back: no event is delivered, nobody looks. What the layer injects ends with the lease, not much later
+/// than the round after which it was last renewed, and never much later than the experiment allows.
+#[tokio::test]
+async fn faults_of_the_layer_end_by_themselves() {
+    let (calls, _) = rehearse(Faults::Layer, false).await;
+    let mut with_faults = 0;
+    for (number, how) in (1..=calls).flat_map(|number| How::BOTH.map(|how| (number, how))) {
+        let world = world(Faults::Layer, false);
+        let failing = Failing::over(world.ports());
+        failing.fail_from(number, how, Code::Unavailable);
+        let mut machine = Machine::new(&world, failing.ports(), run_id());
+        machine.execute(&experiment(Faults::Layer)).await;
+        world.advance(300);
+        let case = format!("dead from {} {how:?}", failing.calls()[number - 1]);
+        world.look(|state| {
+            let (Some((first, _)), Some((last, _))) = (state.faults_met.first(), state.faults_met.last()) else {
+                return;
+            };
+            with_faults += 1;
+            let lasted = last.duration_since(*first).as_secs();
+            assert!(
+                lasted <= 40,
+                "{case}: {lasted} s of faults, 30 s and 10 s of overtime are allowed"
+            );
+            assert!(
+                state
+                    .faults_met
+                    .iter()
+                    .all(|(_, function)| function.as_str() == PAYMENTS),
+                "{case}"
+            );
+        });
+    }
+    assert!(with_faults > 10, "hardly any case had faults");
+    println!("{with_faults} cases");
 }
 
 #[tokio::test]
 async fn every_step_may_run_twice() {
-    for fragile in [false, true] {
-        let world = world(fragile);
+    for (faults, fragile) in BOTH.into_iter().flat_map(|faults| [(faults, false), (faults, true)]) {
+        let world = world(faults, fragile);
         let mut machine = Machine::new(&world, world.ports(), run_id());
         machine.twice = true;
-        assert_eq!(
-            execute(&world, &mut machine, &experiment()).await,
-            Some(Status::Completed),
-            "fragile: {fragile}"
-        );
+        let status = execute(&world, &mut machine, &experiment(faults)).await;
+        assert_eq!(status, Some(Status::Completed), "{faults:?}, fragile: {fragile}");
         assert_clean(&world, "twice");
     }
 }
 
 #[tokio::test]
 async fn the_execution_may_be_stopped_before_every_task() {
-    let (_, tasks) = rehearse(false).await;
-    for task in 0..tasks {
-        let world = world(false);
-        let mut machine = Machine::new(&world, world.ports(), run_id());
-        machine.stop_before = Some(task);
-        assert_eq!(execute(&world, &mut machine, &experiment()).await, None);
-        assert_clean(&world, &format!("stopped before task {task}"));
-        if let Some(recorded) = world.look(|state| state.runs.get(&run_id()).cloned()) {
-            let rolled_back_already = recorded.run.status == Status::Failed;
-            assert!(
-                rolled_back_already || recorded.run.status == Status::Aborted,
-                "task {task}: {:?}",
-                recorded.run
-            );
+    let mut cases = 0;
+    for faults in BOTH {
+        let (_, tasks) = rehearse(faults, false).await;
+        for task in 0..tasks {
+            stopped_before(faults, task).await;
         }
+        cases += tasks;
     }
-    println!("{tasks} cases");
+    println!("{cases} cases");
+}
+
+async fn stopped_before(faults: Faults, task: usize) {
+    let world = world(faults, false);
+    let mut machine = Machine::new(&world, world.ports(), run_id());
+    machine.stop_before = Some(task);
+    assert_eq!(execute(&world, &mut machine, &experiment(faults)).await, None);
+    assert_clean(&world, &format!("{faults:?}: stopped before task {task}"));
+    if let Some(recorded) = world.look(|state| state.runs.get(&run_id()).cloned()) {
+        let rolled_back_already = recorded.run.status == Status::Failed;
+        assert!(
+            rolled_back_already || recorded.run.status == Status::Aborted,
+            "task {task}: {:?}",
+            recorded.run
+        );
+    }
 }
 
 /// `inoculate abort` while a step is at work: the rollback is called between two calls of that step, which then goes on
@@ -208,36 +278,47 @@ async fn the_execution_may_be_stopped_before_every_task() {
 /// timeout of its function, which is shorter than the rollback waits for it.
 #[tokio::test]
 async fn a_rollback_may_overtake_every_call() {
-    let (calls, _) = rehearse(false).await;
-    for number in 1..=calls {
-        let world = world(false);
-        let failing = Failing::over(world.ports());
-        let meanwhile = world.clone();
-        failing.interrupt(number, async move {
-            let step = Step {
-                ports: meanwhile.ports(),
-                attempt: "overtaking".to_owned(),
-            };
-            // It may not be able to finish while a change is under way; the event of the stopped execution will.
-            drop(inoculate_rollback::handle(step, json!({ "run_id": run_id() })).await);
-        });
-        let mut machine = Machine::new(&world, failing.ports(), run_id());
-        machine.execute(&experiment()).await;
-        deliver_end(&world, "ABORTED").await;
-        let case = format!("overtaken at {}", failing.calls()[number - 1]);
-        assert_clean(&world, &case);
+    let mut cases = 0;
+    for faults in BOTH {
+        let (calls, _) = rehearse(faults, false).await;
+        for number in 1..=calls {
+            overtaken_at(faults, number).await;
+        }
+        cases += calls;
     }
-    println!("{calls} cases");
+    println!("{cases} cases");
+}
+
+async fn overtaken_at(faults: Faults, number: usize) {
+    let world = world(faults, false);
+    let failing = Failing::over(world.ports());
+    let meanwhile = world.clone();
+    failing.interrupt(number, async move {
+        let step = Step {
+            ports: meanwhile.ports(),
+            attempt: "overtaking".to_owned(),
+        };
+        // It may not be able to finish while a change is under way; the event of the stopped execution will.
+        drop(inoculate_rollback::handle(step, json!({ "run_id": run_id() })).await);
+    });
+    let mut machine = Machine::new(&world, failing.ports(), run_id());
+    machine.execute(&experiment(faults)).await;
+    deliver_end(&world, "ABORTED").await;
+    let case = format!("{faults:?}: overtaken at {}", failing.calls()[number - 1]);
+    assert_clean(&world, &case);
 }
 
 #[tokio::test]
 async fn two_runs_at_once_get_one_function_between_them() {
-    let world = world(false);
+    let world = world(Faults::Settings, false);
     let mut first = Machine::new(&world, world.ports(), build::name("first"));
     first.stop_before = Some(4);
-    assert_eq!(first.execute(&experiment()).await, None);
+    assert_eq!(first.execute(&experiment(Faults::Settings)).await, None);
     let mut second = Machine::new(&world, world.ports(), build::name("second"));
-    assert_eq!(second.execute(&experiment()).await, Some(Status::Refused));
+    assert_eq!(
+        second.execute(&experiment(Faults::Settings)).await,
+        Some(Status::Refused)
+    );
     let holder = world.look(|state| state.leases.values().next().unwrap().run_id.clone());
     assert_eq!(holder.as_str(), "first");
     assert_eq!(

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use inoculate_core::experiment::Metric;
 use inoculate_core::ports::Ports;
+use inoculate_tests::build;
 use inoculate_tests::contract::{self, Fixture, MadeFunction, NewFunction};
 use inoculate_tests::memory::{FunctionState, Mapping, Sample, World};
 use inoculate_tests::{every_rule, every_rule_beyond_the_local_stack};
 use jiff::Timestamp;
+use serde_json::Value;
 
 #[path = "ports/aws.rs"]
 mod aws_fixture;
@@ -77,6 +79,21 @@ impl Fixture for Memory {
 
     async fn make_alarm(&self, name: &str, in_alarm: bool) {
         self.world.set_alarm(name, in_alarm);
+    }
+
+    async fn write_as_layer(&self, items: &[Value]) {
+        for item in items {
+            let run = item["run_id"].as_str().expect("the name of a run");
+            self.world.change(|state| {
+                let written = state.written.entry(build::name(run)).or_default();
+                let item = item.clone();
+                if item["problems"].is_array() {
+                    written.problems.push(serde_json::from_value(item).expect("a problem"));
+                } else {
+                    written.sketches.push(serde_json::from_value(item).expect("a sketch"));
+                }
+            });
+        }
     }
 }
 

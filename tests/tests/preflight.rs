@@ -64,6 +64,7 @@ fn lease(state: &mut State, run: &str, role: LeaseRole, secs: i64) {
         fence: 1,
         role,
         expires_at_ms: state.now.as_millisecond() + secs * 1000,
+        terms: None,
     };
     state.leases.insert(function_arn, lease);
 }

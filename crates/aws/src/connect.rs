@@ -14,10 +14,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+#[cfg(feature = "attach")]
+use inoculate_core::attach::port::Attachments;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::ports::{Executions, Ports};
 
 use crate::alarms::CloudWatchAlarms;
+#[cfg(feature = "attach")]
+use crate::attach::AwsAttachments;
 use crate::clock::SystemClock;
 use crate::error::{Kind, Service};
 use crate::executions::StepFunctionsExecutions;
@@ -27,6 +31,7 @@ use crate::library::DynamoLibrary;
 use crate::metrics::CloudWatchMetrics;
 use crate::notices::SnsNotices;
 use crate::runs::DynamoRuns;
+use crate::sketches::DynamoSketches;
 use crate::table::Table;
 use crate::targets::LambdaTargets;
 
@@ -127,11 +132,7 @@ impl Aws {
 
     /// The ports on the resources of these names. Nothing is called yet.
     pub fn ports(&self, names: &Names) -> Ports {
-        let table = Table {
-            client: aws_sdk_dynamodb::Client::new(&self.config),
-            name: names.table.clone(),
-            service: self.service(Kind::Table),
-        };
+        let table = self.table(&names.table);
         let lambda = aws_sdk_lambda::Client::new(&self.config);
         let cloudwatch = aws_sdk_cloudwatch::Client::new(&self.config);
         let sns = aws_sdk_sns::Client::new(&self.config);
@@ -139,7 +140,8 @@ impl Aws {
         Ports {
             runs: Arc::new(DynamoRuns::new(table.clone())),
             leases: Arc::new(DynamoLeases::new(table.clone())),
-            library: Arc::new(DynamoLibrary::new(table)),
+            library: Arc::new(DynamoLibrary::new(table.clone())),
+            sketches: Arc::new(DynamoSketches::new(table)),
             targets: Arc::new(LambdaTargets::new(lambda, self.service(Kind::Targets))),
             metrics: Arc::new(CloudWatchMetrics::new(
                 cloudwatch.clone(),
@@ -175,6 +177,26 @@ impl Aws {
             )),
             rollback: StepFunction::new(lambda, format!("{name}-rollback"), self.service(Kind::Functions)),
         })
+    }
+
+    /// What adding the layer to functions needs, with records in the table of this name. Nothing is called yet.
+    #[cfg(feature = "attach")]
+    pub fn attachments(&self, table: &str) -> Arc<dyn Attachments> {
+        Arc::new(AwsAttachments {
+            lambda: aws_sdk_lambda::Client::new(&self.config),
+            iam: aws_sdk_iam::Client::new(&self.config),
+            table: self.table(table),
+            targets: self.service(Kind::Targets),
+            roles: self.service(Kind::Identity),
+        })
+    }
+
+    fn table(&self, name: &str) -> Table {
+        Table {
+            client: aws_sdk_dynamodb::Client::new(&self.config),
+            name: name.to_owned(),
+            service: self.service(Kind::Table),
+        }
     }
 
     /// Where the credentials and the region lead.

@@ -8,7 +8,9 @@
 //! | `RUN#id` | `EVENT#000007` | an entry of its journal |
 //! | `RUN#id` | `UNDO#000` | an undo record |
 //! | `RUN#id` | `BASELINE`, `OBS#0001`, `VERDICT` | results |
+//! | `RUN#id#SKETCH#shard` | `function#environment#stage` | what the layer saw; `core::layer` has these keys |
 //! | `TARGET#function-arn` | `LEASE` | the lease of a function |
+//! | `TARGET#function-arn` | `ATTACHED` | what `inoculate attach` added, and what was there before |
 //! | `EXPERIMENT#name` | `SPEC` | a saved experiment |
 //! | `CONTROL` | `HALT` | the kill switch |
 //!
@@ -37,7 +39,7 @@ pub(crate) const LIST_ALL: &str = "RUN";
 // Attributes that conditions and updates name. They are the serde names of the fields in core; a test holds them equal.
 /// `Run::phase`.
 pub(crate) const PHASE: &str = "phase";
-/// `Run::version`.
+/// `Run::version`, and that of the record of an attached function.
 pub(crate) const VERSION: &str = "version";
 /// `Lease::run_id`.
 pub(crate) const RUN_ID: &str = "run_id";
@@ -47,6 +49,12 @@ pub(crate) const ROLE: &str = "role";
 pub(crate) const FENCE: &str = "fence";
 /// `Lease::expires_at_ms`.
 pub(crate) const EXPIRES_AT_MS: &str = "expires_at_ms";
+/// `Terms::stage` and `SketchRecord::stage`.
+pub(crate) const STAGE: &str = "stage";
+/// `SketchRecord::function_arn`.
+pub(crate) const FUNCTION_ARN: &str = "function_arn";
+/// `LayerProblems::problems`.
+pub(crate) const PROBLEMS: &str = "problems";
 
 /// The sort keys of the journal begin with this.
 pub(crate) const EVENTS: &str = "EVENT#";
@@ -117,6 +125,17 @@ impl Key {
         Key::new(format!("TARGET#{function_arn}"), "LEASE")
     }
 
+    /// The partition of a part of what the layers wrote of a run.
+    pub(crate) fn sketches(id: &RunId, shard: u8) -> String {
+        format!("{}#SKETCH#{shard}", run_partition(id))
+    }
+
+    /// What was added to a function, by the ARN without version or alias.
+    #[cfg(feature = "attach")]
+    pub(crate) fn attached(function_arn: &str) -> Key {
+        Key::new(format!("TARGET#{function_arn}"), "ATTACHED")
+    }
+
     /// A saved experiment.
     pub(crate) fn experiment(name: &ExperimentName) -> Key {
         Key::new(format!("EXPERIMENT#{name}"), "SPEC")
@@ -147,7 +166,8 @@ pub(crate) fn run_expiry(opened_at: Timestamp) -> i64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use inoculate_core::lease::{Lease, LeaseRole};
+    use inoculate_core::layer::{SKETCH_SHARDS, Stage, sketch_key};
+    use inoculate_core::lease::{Lease, LeaseRole, Terms};
     use inoculate_core::run::{NewRun, Run};
 
     use super::*;
@@ -166,6 +186,8 @@ mod tests {
         assert_eq!(key(Key::baseline(&id())), "RUN#r-1 BASELINE");
         assert_eq!(key(Key::verdict(&id())), "RUN#r-1 VERDICT");
         assert_eq!(key(Key::lease("arn:f")), "TARGET#arn:f LEASE");
+        #[cfg(feature = "attach")]
+        assert_eq!(key(Key::attached("arn:f")), "TARGET#arn:f ATTACHED");
         assert_eq!(key(Key::experiment(&"e".parse().unwrap())), "EXPERIMENT#e SPEC");
         assert_eq!(key(Key::halt()), "CONTROL HALT");
     }
@@ -189,6 +211,15 @@ mod tests {
     }
 
     #[test]
+    fn sketches_are_read_where_the_layer_writes_them() {
+        let partitions: Vec<String> = (0..SKETCH_SHARDS).map(|shard| Key::sketches(&id(), shard)).collect();
+        for environment in 0..50 {
+            let (pk, _) = sketch_key(&id(), "f", &environment.to_string(), Stage::Baseline);
+            assert!(partitions.contains(&pk), "{pk}");
+        }
+    }
+
+    #[test]
     fn names_in_expressions_are_the_names_in_the_items() {
         let new = NewRun {
             id: id(),
@@ -207,12 +238,19 @@ mod tests {
             fence: 1,
             role: LeaseRole::Observe,
             expires_at_ms: 1,
+            terms: Some(Terms {
+                stage: Stage::Baseline,
+                salt: "s".into(),
+                percent: 1.0,
+                key: None,
+                faults: vec![],
+            }),
         })
         .unwrap();
         for name in [PHASE, VERSION] {
             assert!(run.get(name).is_some(), "{name}");
         }
-        for name in [RUN_ID, ROLE, FENCE, EXPIRES_AT_MS] {
+        for name in [RUN_ID, ROLE, FENCE, EXPIRES_AT_MS, STAGE, FUNCTION_ARN] {
             assert!(lease.get(name).is_some(), "{name}");
         }
     }

@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::lease::{Lease, LeaseRole, is_renewal, next_fence};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{LeaseRequest, Leases, Taken};
 use inoculate_core::run::SCHEMA_VERSION;
@@ -50,7 +49,13 @@ impl DynamoLeases {
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", keys::PK),
             Some(found) => request
-                .condition_expression("#run = :run AND #fence = :fence AND #role = :role AND #expires = :expires")
+                .condition_expression(format!(
+                    "#run = :run AND #fence = :fence AND #role = :role AND #expires = :expires AND {}",
+                    match &found.terms {
+                        Some(_) => "#stage = :stage",
+                        None => "attribute_not_exists(#stage)",
+                    }
+                ))
                 .expression_attribute_names("#run", keys::RUN_ID)
                 .expression_attribute_names("#fence", keys::FENCE)
                 .expression_attribute_names("#role", keys::ROLE)
@@ -58,7 +63,12 @@ impl DynamoLeases {
                 .expression_attribute_values(":run", text(found.run_id.as_str()))
                 .expression_attribute_values(":fence", number(found.fence))
                 .expression_attribute_values(":role", attribute(&found.role)?)
+                .expression_attribute_names("#stage", keys::STAGE)
                 .expression_attribute_values(":expires", number(found.expires_at_ms)),
+        };
+        let request = match found.and_then(|found| found.terms.as_ref()) {
+            Some(terms) => request.expression_attribute_values(":stage", attribute(&terms.stage)?),
+            None => request,
         };
         let Err(error) = request.send().await else {
             return Ok(Outcome::Written);
@@ -70,44 +80,7 @@ impl DynamoLeases {
             return Ok(Outcome::Refused);
         }
         let what = format!("the lease of {}", lease.function);
-        Err(self.table.service.error(self.table.doing("taking", &what), error))
-    }
-
-    /// Changes a lease that `run` holds. The caller adds what to change and further conditions.
-    fn change(&self, function_arn: &str, run: &RunId) -> UpdateItemFluentBuilder {
-        let request = self.table.client.update_item().table_name(&self.table.name);
-        request
-            .set_key(Some(key_item(&Key::lease(function_arn))))
-            .expression_attribute_names("#run", keys::RUN_ID)
-            .expression_attribute_names("#role", keys::ROLE)
-            .expression_attribute_values(":run", text(run.as_str()))
-    }
-
-    /// Sends a change; a condition that did not hold is no error.
-    async fn send(&self, change: UpdateItemFluentBuilder, what: &str) -> Result<Outcome> {
-        let Err(error) = change.send().await else {
-            return Ok(Outcome::Written);
-        };
-        if error
-            .as_service_error()
-            .is_some_and(UpdateItemError::is_conditional_check_failed_exception)
-        {
-            return Ok(Outcome::Refused);
-        }
-        Err(self.table.service.error(self.table.doing("changing", what), error))
-    }
-}
-
-/// The fence number with which a request may write over what was found; `None` when it may not. Pure.
-fn next_fence(request: &LeaseRequest, found: Option<&Lease>) -> Option<u64> {
-    let Some(found) = found else { return Some(1) };
-    let released = found.role == LeaseRole::Released;
-    if !released && found.run_id == request.run_id {
-        Some(found.fence)
-    } else if released || request.take_over.as_ref() == Some(found) {
-        Some(found.fence.saturating_add(1))
-    } else {
-        None
+        Err(self.table.service.error(self.table.doing("writing", &what), error))
     }
 }
 
@@ -129,6 +102,7 @@ impl Leases for DynamoLeases {
                 fence,
                 role: LeaseRole::Observe,
                 expires_at_ms: request.expires_at_ms,
+                terms: request.terms.clone(),
             };
             if self.replace(found.as_ref(), &lease).await? == Outcome::Written {
                 return Ok(Taken::Yes { fence });
@@ -141,90 +115,38 @@ impl Leases for DynamoLeases {
         Err(Error::new(Code::Throttled, message))
     }
 
-    async fn renew(&self, lease: &Lease) -> Result<()> {
-        let change = self
-            .change(&lease.function_arn, &lease.run_id)
-            .update_expression("SET #role = :role, #expires = :expires")
-            .condition_expression("#run = :run AND #fence = :fence AND #role <> :released")
-            .expression_attribute_names("#fence", keys::FENCE)
-            .expression_attribute_names("#expires", keys::EXPIRES_AT_MS)
-            .expression_attribute_values(":role", attribute(&lease.role)?)
-            .expression_attribute_values(":expires", number(lease.expires_at_ms))
-            .expression_attribute_values(":fence", number(lease.fence))
-            .expression_attribute_values(":released", attribute(&LeaseRole::Released)?);
-        match self.send(change, &format!("the lease of {}", lease.function)).await? {
-            Outcome::Written => Ok(()),
-            Outcome::Refused => {
-                let message = format!("run {} no longer holds the lease of {}", lease.run_id, lease.function);
-                Err(Error::new(Code::LeaseHeld, message))
-            }
+    async fn renew(&self, found: &Lease, to: &Lease) -> Result<()> {
+        if is_renewal(found, to) && self.replace(Some(found), to).await? == Outcome::Written {
+            return Ok(());
         }
+        let message = format!(
+            "run {} does not hold the lease of {} as it was read",
+            to.run_id, to.function
+        );
+        Err(Error::new(Code::LeaseHeld, message))
     }
 
     async fn release(&self, function_arn: &str, run_id: &RunId) -> Result<()> {
-        let change = self
-            .change(function_arn, run_id)
+        let change = self.table.client.update_item().table_name(&self.table.name);
+        let change = change
+            .set_key(Some(key_item(&Key::lease(function_arn))))
             .update_expression("SET #role = :released")
             .condition_expression("#run = :run")
+            .expression_attribute_names("#run", keys::RUN_ID)
+            .expression_attribute_names("#role", keys::ROLE)
+            .expression_attribute_values(":run", text(run_id.as_str()))
             .expression_attribute_values(":released", attribute(&LeaseRole::Released)?);
-        self.send(change, &format!("the lease of {function_arn}")).await?;
-        Ok(())
+        let Err(error) = change.send().await else { return Ok(()) };
+        let not_held = UpdateItemError::is_conditional_check_failed_exception;
+        if error.as_service_error().is_some_and(not_held) {
+            return Ok(());
+        }
+        let what = format!("the lease of {function_arn}");
+        Err(self.table.service.error(self.table.doing("releasing", &what), error))
     }
 
     async fn read(&self, function_arn: &str) -> Result<Option<Lease>> {
         let what = format!("the lease of {function_arn}");
         self.table.get(&Key::lease(function_arn), &what).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(name: &str) -> RunId {
-        name.parse().unwrap()
-    }
-
-    fn lease(run_id: &str, role: LeaseRole) -> Lease {
-        Lease {
-            schema_version: 1,
-            function: "f".parse().unwrap(),
-            function_arn: "arn".into(),
-            run_id: run(run_id),
-            fence: 7,
-            role,
-            expires_at_ms: 1,
-        }
-    }
-
-    #[test]
-    fn the_fence_rises_with_every_taking_but_not_for_the_holder() {
-        let renewed = Lease {
-            expires_at_ms: 2,
-            ..lease("other", LeaseRole::Fault)
-        };
-        for (found, take_over, expected) in [
-            (None, None, Some(1)),
-            (Some(lease("me", LeaseRole::Observe)), None, Some(7)),
-            (Some(lease("me", LeaseRole::Released)), None, Some(8)),
-            (Some(lease("other", LeaseRole::Released)), None, Some(8)),
-            (Some(lease("other", LeaseRole::Fault)), None, None),
-            (
-                Some(lease("other", LeaseRole::Fault)),
-                Some(lease("other", LeaseRole::Fault)),
-                Some(8),
-            ),
-            (Some(lease("other", LeaseRole::Fault)), Some(renewed), None),
-        ] {
-            let request = LeaseRequest {
-                function: "f".parse().unwrap(),
-                function_arn: "arn".into(),
-                run_id: run("me"),
-                expires_at_ms: 9,
-                take_over,
-            };
-            let fence = next_fence(&request, found.as_ref());
-            assert_eq!(fence, expected, "{found:?} {request:?}");
-        }
     }
 }

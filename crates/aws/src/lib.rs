@@ -9,9 +9,11 @@
 //! | [`keys`] | every key, index and attribute name of the table, and nothing else knows one |
 //! | `table` | items in and out of DynamoDB |
 //! | `runs`, `leases`, `library` | the records of runs, the leases, saved experiments and the kill switch |
+//! | `sketches` | what the layers wrote |
 //! | `targets` | Lambda functions and their settings |
 //! | `metrics`, `alarms`, `notices` | CloudWatch and SNS |
 //! | `executions`, [`functions`] | the state machine, and calling one of our own functions |
+//! | `attach` (a feature) | functions, layers and roles, for `inoculate attach` and `detach` |
 //! | [`clock`] | the only place that reads the time |
 //! | `error` | from any error of the SDK to one of ours |
 //!
@@ -19,6 +21,8 @@
 //! machine decides when to look again.
 
 mod alarms;
+#[cfg(feature = "attach")]
+mod attach;
 pub mod clock;
 pub mod connect;
 mod error;
@@ -31,6 +35,7 @@ mod metrics;
 mod notices;
 mod query;
 mod runs;
+mod sketches;
 mod table;
 mod targets;
 #[cfg(test)]

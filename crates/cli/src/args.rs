@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use inoculate_core::names::RunId;
+use inoculate_core::names::{FunctionName, RunId};
 use inoculate_core::span::Span;
 
 use crate::exit::Exit;
@@ -51,7 +51,12 @@ impl Global {
 
     /// A command for a person to type that reaches the same stack as this one.
     pub fn line(&self, command: &str) -> String {
-        let mut line = format!("inoculate {command}");
+        format!("inoculate {command}{}", self.options())
+    }
+
+    /// The options that a command needs to reach the same stack as this one, with a blank before each.
+    pub fn options(&self) -> String {
+        let mut line = String::new();
         let stack = Some(&self.stack).filter(|stack| stack.as_str() != DEFAULT_STACK);
         for (option, value) in [
             ("stack", stack),
@@ -160,6 +165,46 @@ pub enum Command {
         file: PathBuf,
     },
 
+    /// Add the layer to functions, for faults in single invocations
+    Attach {
+        /// Names of functions that are tagged inoculate=allow
+        #[arg(value_name = "FUNCTION", required = true)]
+        functions: Vec<FunctionName>,
+
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+
+        /// How long to wait until Lambda has carried out each change
+        #[arg(long, value_name = "SPAN", default_value = "2m")]
+        timeout: Span,
+    },
+
+    /// Take away from functions what `attach` added
+    Detach {
+        /// Names of functions
+        #[arg(value_name = "FUNCTION", required = true)]
+        functions: Vec<FunctionName>,
+
+        /// Also while a run holds the function
+        #[arg(long)]
+        force: bool,
+
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+
+        /// How long to wait until Lambda has carried out each change
+        #[arg(long, value_name = "SPAN", default_value = "2m")]
+        timeout: Span,
+    },
+
+    /// Say whether the layer could do its work in a function
+    Doctor {
+        /// Name of the function
+        function: FunctionName,
+    },
+
     /// Print the JSON Schema of experiments, for editors
     Schema,
 }
@@ -240,6 +285,11 @@ mod tests {
             ("resume r", ErrorKind::UnknownArgument),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("plan a b", ErrorKind::UnknownArgument),
+            ("attach", ErrorKind::MissingRequiredArgument),
+            ("attach shop arn:aws:lambda", ErrorKind::ValueValidation),
+            ("attach shop --force", ErrorKind::UnknownArgument),
+            ("detach shop --timeout 5", ErrorKind::ValueValidation),
+            ("doctor shop cart", ErrorKind::UnknownArgument),
         ] {
             assert_eq!(parse(line).unwrap_err(), kind, "{line}");
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use inoculate_aws::functions::StepFunction;
 use inoculate_aws::{Aws, Options};
+use inoculate_core::attach::port::Attachments;
 use inoculate_core::error::{Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Executions, Ports};
@@ -23,6 +24,8 @@ pub struct Connection {
     pub executions: Arc<dyn Executions>,
     /// The function that rolls back.
     pub rollback: Arc<dyn RollbackFunction>,
+    /// Functions, layers and roles, for adding the layer and taking it away.
+    pub attachments: Arc<dyn Attachments>,
 }
 
 /// The function that rolls back. Anyone may call it at any time, as often as they like.
@@ -67,7 +70,9 @@ impl Connection {
             region: global.region.clone(),
             profile: global.profile.clone(),
         };
-        let stack = Aws::load(&options).await?.stack(&global.stack).await;
+        let aws = Aws::load(&options).await?;
+        let attachments = aws.attachments(&global.stack);
+        let stack = aws.stack(&global.stack).await;
         let stack = stack.map_err(|error| match &global.profile {
             Some(profile) => error.context(format!("profile `{profile}`")),
             None => error,
@@ -76,6 +81,7 @@ impl Connection {
             ports: stack.ports,
             executions: stack.executions,
             rollback: Arc::new(LambdaRollback(stack.rollback)),
+            attachments,
         })
     }
 }

@@ -27,13 +27,17 @@ pub enum Exit {
     Failed = 6,
     /// A setting is not back: a person is needed.
     RollbackFailed = 7,
+    /// The layer has to be put into the code or the image of a function, which only a person can do.
+    ByHand = 8,
+    /// The doctor found a problem.
+    Unhealthy = 9,
     /// Ctrl-C while following. The run goes on.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every exit code, in order.
-    pub const ALL: [Exit; 9] = [
+    pub const ALL: [Exit; 11] = [
         Exit::Upheld,
         Exit::Deviated,
         Exit::Usage,
@@ -42,6 +46,8 @@ impl Exit {
         Exit::Aborted,
         Exit::Failed,
         Exit::RollbackFailed,
+        Exit::ByHand,
+        Exit::Unhealthy,
         Exit::Interrupted,
     ];
 
@@ -61,6 +67,8 @@ impl Exit {
             Exit::Aborted => "aborted by a person, an alarm or the kill switch",
             Exit::Failed => "failed: a step failed, or AWS could not be used",
             Exit::RollbackFailed => "rollback failed: a setting is not back, see to it",
+            Exit::ByHand => "attach: a function needs a change in its code or image by hand",
+            Exit::Unhealthy => "doctor: there is a problem",
             Exit::Interrupted => "Ctrl-C while following; the run goes on",
         }
     }
@@ -74,7 +82,7 @@ impl Exit {
     /// For an error before, after or instead of a run.
     pub fn of_code(code: Code) -> Exit {
         match code {
-            // `Conflict` reaches the command line in one way only: the run id is taken.
+            // `Conflict` of a run: its id is taken. Of a function, see `of_function`.
             Code::InvalidExperiment | Code::ExperimentNotFound | Code::RunNotFound | Code::Conflict => Exit::Usage,
             Code::TargetNotFound | Code::TargetBusy | Code::LeaseHeld => Exit::Refused,
             Code::RollbackFailed => Exit::RollbackFailed,
@@ -86,6 +94,25 @@ impl Exit {
             | Code::Unavailable
             | Code::Internal => Exit::Failed,
         }
+    }
+
+    /// For an error about one function: somebody else was changing it, too.
+    pub fn of_function(code: Code) -> Exit {
+        match code {
+            Code::Conflict => Exit::Refused,
+            code => Exit::of_code(code),
+        }
+    }
+
+    /// The worst of several functions: what a person has to see to before anything else.
+    pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
+        let rank = |exit: &Exit| match exit {
+            Exit::Upheld => 0,
+            Exit::ByHand => 1,
+            Exit::Refused => 2,
+            _ => 3,
+        };
+        exits.into_iter().max_by_key(rank).unwrap_or(Exit::Upheld)
     }
 
     /// For a run by its record. `None` while it is not over.
@@ -155,6 +182,21 @@ mod tests {
     }
 
     #[test]
+    fn of_several_functions_the_worst_counts() {
+        use Exit::{ByHand, Failed, Refused, Upheld};
+        for (exits, worst) in [
+            (vec![], Upheld),
+            (vec![Upheld, ByHand, Upheld], ByHand),
+            (vec![Refused, ByHand], Refused),
+            (vec![Refused, Failed, ByHand], Failed),
+        ] {
+            assert_eq!(Exit::worst(exits.clone()), worst, "{exits:?}");
+        }
+        assert_eq!(Exit::of_function(Code::Conflict), Refused);
+        assert_eq!(Exit::of_function(Code::AccessDenied), Failed);
+    }
+
+    #[test]
     fn a_run_exits_by_its_status_and_then_by_its_verdict() {
         let run = |status, verdict| {
             let mut run = crate::render::samples::upheld().run;
@@ -200,7 +242,7 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_documentation() {
         let numbers = Exit::ALL.map(Exit::number);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
         let docs = include_str!("../../../docs/cli.md");
         for exit in Exit::ALL {
             let row = format!("| {} | {} |", exit.number(), exit.meaning());

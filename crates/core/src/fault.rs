@@ -9,6 +9,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -145,30 +146,36 @@ pub enum InvocationFault {
 }
 
 /// On which side of the handler a fault acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "before or after")]
 pub enum At {
     /// On the way of the event to the handler.
+    #[default]
     Before,
     /// On the way of the answer from the handler.
     After,
 }
 
 /// Whether the handler runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "run or skip")]
 pub enum Handler {
     /// The handler does its work, and its answer is replaced.
     Run,
     /// The handler never sees the event.
+    #[default]
     Skip,
 }
 
 /// One of the two deliveries of a duplicated event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "first or second")]
 pub enum Delivery {
     /// The first: the caller has its answer before the handler sees the event again.
+    #[default]
     First,
     /// The second: the caller waits for both.
     Second,

@@ -4,6 +4,8 @@
 //! than half outside deviates, and so do as many in a row as the measure asks for at all, so that an hour of calm does
 //! not hide the outage after it. Anything between is inconclusive. Missing data is a reason, never a pass.
 
+mod groups;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{Measure, Tolerance};
 use crate::names::MeasureName;
 use crate::span::Span;
+
+pub use groups::{ALPHA, Compared, Estimate, GroupWindow, judge_groups};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +104,14 @@ pub enum Reason {
     Gaps,
     /// The tolerance is relative and the baseline is missing or zero.
     NoBaseline,
+    /// The layer saw no request.
+    NoRequests,
+    /// The layer saw fewer requests than the measure asks for.
+    TooFewRequests,
+    /// The interval reaches over the tolerance: more requests would tell.
+    Uncertain,
+    /// The groups differ although there is no fault.
+    GroupsDiffer,
 }
 
 /// What was found for one measure.
@@ -133,6 +145,9 @@ pub struct Finding {
     pub highest: Option<f64>,
     /// The limits that were applied.
     pub limits: Limits,
+    /// For a measure of the layer: what was estimated of the groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Compared>,
 }
 
 /// A tolerance in the unit of the measure, with the baseline worked in.
@@ -225,6 +240,7 @@ pub fn judge(measure: &Measure, baseline_median: Option<f64>, points: &[Point], 
         lowest: values.first().copied(),
         highest: values.last().copied(),
         limits: limits.unwrap_or_default(),
+        groups: None,
     };
     finding.sentence = sentence(&finding, measure.min_points);
     finding
@@ -291,6 +307,8 @@ fn sentence(finding: &Finding, min_points: u32) -> String {
         Reason::NoBaseline => {
             "the tolerance is relative to the baseline, which is missing or not above zero".to_owned()
         }
+        // Reasons of groups, which have sentences of their own.
+        Reason::NoRequests | Reason::TooFewRequests | Reason::Uncertain | Reason::GroupsDiffer => String::new(),
     }
 }
 

@@ -130,6 +130,18 @@ pub fn read(item: &Value, function_arn: &str) -> Result<Option<ReadLease>, Refus
     ReadLease::new(lease).map(Some)
 }
 
+/// The run that should hear why the item of a lease was refused. Read from the item as it is, since a refused lease has
+/// no other form. `None` if the item names no run, or one that has ended as far as can be told: a lease that lies
+/// there after its run is nobody's problem.
+pub fn run_to_tell(item: &Value, now_ms: u64) -> Option<RunId> {
+    let released = item.get("role").is_some_and(|role| role == "released");
+    let expires_at_ms = item.get("expires_at_ms").and_then(Value::as_u64);
+    if released || expires_at_ms.is_some_and(|end| end <= now_ms) {
+        return None;
+    }
+    item.get("run_id")?.as_str()?.parse().ok()
+}
+
 impl ReadLease {
     /// Checks a lease.
     ///
@@ -162,6 +174,18 @@ impl ReadLease {
     /// The lease.
     pub fn lease(&self) -> &LayerLease {
         &self.lease
+    }
+
+    /// Why fewer requests than the lease asks for may meet a fault, if the owner's cap makes it so.
+    pub fn capped_by(&self, caps: &Caps) -> Option<String> {
+        let lease = &self.lease;
+        let capped = lease.role == LeaseRole::Fault && !lease.faults.is_empty() && lease.percent > caps.max_percent;
+        capped.then(|| {
+            format!(
+                "the owner allows at most {} percent, and the run asks for {}",
+                caps.max_percent, lease.percent
+            )
+        })
     }
 
     /// Whether the event has to be looked at.
@@ -290,15 +314,25 @@ pub fn lease_key(function_arn: &str) -> (String, &'static str) {
 /// The key of what one environment of a function saw in one stage of a run: partition and sort key. The partition is
 /// one of [`SKETCH_SHARDS`], by a hash of the environment.
 pub fn sketch_key(run: &RunId, function: &str, environment: &str, stage: Stage) -> (String, String) {
-    let shard = Sha256::digest(environment.as_bytes())
-        .first()
-        .copied()
-        .unwrap_or_default()
-        % SKETCH_SHARDS;
     (
-        format!("RUN#{run}#SKETCH#{shard}"),
+        sketch_partition(run, environment),
         format!("{function}#{environment}#{}", stage.name()),
     )
+}
+
+/// The key of what one environment of a function could not do for a run: partition and sort key. It is in the
+/// partition of the sketches of that environment, so whoever reads those has read it.
+pub fn problems_key(run: &RunId, function: &str, environment: &str) -> (String, String) {
+    (
+        sketch_partition(run, environment),
+        format!("{function}#{environment}#problems"),
+    )
+}
+
+fn sketch_partition(run: &RunId, environment: &str) -> String {
+    let hash = Sha256::digest(environment.as_bytes());
+    let shard = hash.first().copied().unwrap_or_default() % SKETCH_SHARDS;
+    format!("RUN#{run}#SKETCH#{shard}")
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::layer::{LeaseFault, Stage};
 use crate::names::{FunctionName, RunId};
+use crate::ports::LeaseRequest;
 
 /// What the holder of a lease may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub enum LeaseRole {
 }
 
 /// The lease of one function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
     /// The layout of this record.
     pub schema_version: u32,
@@ -37,6 +39,26 @@ pub struct Lease {
     pub role: LeaseRole,
     /// When it ends, in milliseconds since 1970.
     pub expires_at_ms: i64,
+    /// What it says to the layer; `None` when the run does without.
+    #[serde(flatten)]
+    pub terms: Option<Terms>,
+}
+
+/// What a lease says to the layer of its function. The layer reads it as [`crate::layer::LayerLease`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The window of the run that requests are counted in.
+    pub stage: Stage,
+    /// What makes the groups of this run others than those of the next.
+    pub salt: String,
+    /// How many percent of the requests are in the experimental group.
+    pub percent: f64,
+    /// The field of the event that requests are told apart by, as a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The faults of the experimental group; none but with the role `fault`.
+    #[serde(default)]
+    pub faults: Vec<LeaseFault>,
 }
 
 /// Whether a run may take a lease that it found.
@@ -63,6 +85,25 @@ impl Lease {
     }
 }
 
+/// The fence number with which a request may write over what was found; `None` when it may not.
+pub fn next_fence(request: &LeaseRequest, found: Option<&Lease>) -> Option<u64> {
+    let Some(found) = found else { return Some(1) };
+    let released = found.role == LeaseRole::Released;
+    if !released && found.run_id == request.run_id {
+        Some(found.fence)
+    } else if released || request.take_over.as_ref() == Some(found) {
+        Some(found.fence.saturating_add(1))
+    } else {
+        None
+    }
+}
+
+/// Whether a lease may be renewed so: the same function, run and taking, and not given back.
+pub fn is_renewal(found: &Lease, to: &Lease) -> bool {
+    let same = |of: fn(&Lease) -> (&str, &RunId, u64)| of(found) == of(to);
+    found.role != LeaseRole::Released && same(|lease| (&lease.function_arn, &lease.run_id, lease.fence))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +118,7 @@ mod tests {
             fence: 1,
             role,
             expires_at_ms: 10_000,
+            terms: None,
         };
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
         let (mine, other): (RunId, RunId) = ("a".parse().unwrap(), "b".parse().unwrap());
@@ -89,5 +131,80 @@ mod tests {
         ] {
             assert_eq!(lease(role).availability(run, at(now)), expected, "{role:?} {run} {now}");
         }
+    }
+
+    fn held(run_id: &str, role: LeaseRole) -> Lease {
+        Lease {
+            schema_version: 1,
+            function: "f".parse().unwrap(),
+            function_arn: "arn".into(),
+            run_id: run_id.parse().unwrap(),
+            fence: 7,
+            role,
+            expires_at_ms: 1,
+            terms: None,
+        }
+    }
+
+    #[test]
+    fn the_fence_rises_with_every_taking_but_not_for_the_holder() {
+        let renewed = Lease {
+            expires_at_ms: 2,
+            ..held("other", LeaseRole::Fault)
+        };
+        for (found, take_over, expected) in [
+            (None, None, Some(1)),
+            (Some(held("me", LeaseRole::Observe)), None, Some(7)),
+            (Some(held("me", LeaseRole::Released)), None, Some(8)),
+            (Some(held("other", LeaseRole::Released)), None, Some(8)),
+            (Some(held("other", LeaseRole::Fault)), None, None),
+            (
+                Some(held("other", LeaseRole::Fault)),
+                Some(held("other", LeaseRole::Fault)),
+                Some(8),
+            ),
+            (Some(held("other", LeaseRole::Fault)), Some(renewed), None),
+        ] {
+            let request = LeaseRequest {
+                function: "f".parse().unwrap(),
+                function_arn: "arn".into(),
+                run_id: "me".parse().unwrap(),
+                expires_at_ms: 9,
+                take_over,
+                terms: None,
+            };
+            let fence = next_fence(&request, found.as_ref());
+            assert_eq!(fence, expected, "{found:?} {request:?}");
+        }
+    }
+
+    #[test]
+    fn the_layer_understands_what_the_orchestrator_writes() {
+        let faults = vec![LeaseFault {
+            matches: vec![],
+            fault: crate::fault::InvocationFault::Crash {
+                at: crate::fault::At::Before,
+            },
+        }];
+        let terms = Terms {
+            stage: Stage::Injection,
+            salt: "s".into(),
+            percent: 12.5,
+            key: Some("/order_id".into()),
+            faults: faults.clone(),
+        };
+        let lease = Lease {
+            terms: Some(terms),
+            ..held("me", LeaseRole::Fault)
+        };
+        let item = serde_json::to_value(&lease).unwrap();
+        assert_eq!(serde_json::from_value::<Lease>(item.clone()).unwrap(), lease);
+        let read = crate::layer::read(&item, "arn").unwrap().unwrap();
+        assert_eq!((read.lease().percent, &read.lease().faults), (12.5, &faults));
+
+        let silent = Lease { terms: None, ..lease };
+        let item = serde_json::to_value(&silent).unwrap();
+        assert_eq!(serde_json::from_value::<Lease>(item.clone()).unwrap(), silent);
+        assert_eq!(crate::layer::read(&item, "arn"), Ok(None));
     }
 }

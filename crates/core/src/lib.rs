@@ -15,12 +15,16 @@
 //! | [`fault`] | what can go wrong on purpose in one invocation |
 //! | [`layer`] | what the layer is told by a lease, and what it decides from that |
 //! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
+//! | [`seen`] | what the layers wrote of a run, added up |
+//! | [`sequential`] | intervals that may be looked at all the time |
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`preflight`] | what keeps a run from starting |
 //! | [`ports`] | the outside world in the words of this crate |
+//! | [`attach`] | adding the layer to a function, and taking it away again |
 //! | [`error`] | one error type, one stable code per cause |
 
+pub mod attach;
 pub mod error;
 pub mod experiment;
 pub mod expression;
@@ -36,6 +40,8 @@ pub mod preflight;
 pub mod read;
 pub mod run;
 mod schema;
+pub mod seen;
+pub mod sequential;
 pub mod setting;
 pub mod sketch;
 pub mod span;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
+use crate::layer::SKETCH_SHARDS;
 use crate::names::FunctionName;
 use crate::setting::{Setting, SettingValue};
 
@@ -20,11 +21,33 @@ pub struct Touch {
     pub effect: String,
 }
 
+/// A fault that the layer would inject into invocations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Injection {
+    /// The function.
+    pub function: FunctionName,
+    /// The kind of the fault.
+    pub kind: String,
+    /// What that means, in words.
+    pub effect: String,
+}
+
 /// What a run would do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What it would change.
     pub touches: Vec<Touch>,
+    /// What the layer would inject.
+    #[serde(default)]
+    pub injections: Vec<Injection>,
+    /// The functions that the layer would only watch.
+    #[serde(default)]
+    pub watches: Vec<FunctionName>,
+    /// Percent of requests that would meet the faults.
+    pub percent: f64,
+    /// How requests are told apart: the field of the event that the experiment names, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// How long the baseline is measured, in seconds.
     pub baseline_secs: u32,
     /// How long the faults are there at most, in seconds.
@@ -92,20 +115,35 @@ impl Cost {
 impl Plan {
     /// The plan of an experiment. Pure: it says what would be set, not what is set now.
     pub fn of(experiment: &Experiment) -> Plan {
-        let touches = experiment.faults.iter().map(|fault| {
-            let (setting, to) = Setting::of(fault);
-            Touch {
+        let touches = experiment.faults.iter().filter_map(|fault| {
+            let (setting, to) = fault.setting()?;
+            Some(Touch {
                 function: fault.function().clone(),
                 setting,
                 to,
                 effect: fault.describe(),
-            }
+            })
         });
+        let injections = experiment.faults.iter().filter(|fault| fault.is_of_invocations());
+        let injections = injections.map(|fault| Injection {
+            function: fault.function().clone(),
+            kind: fault.kind().to_owned(),
+            effect: fault.describe(),
+        });
+        let touched = &experiment.blast_radius.functions;
+        let watches = experiment
+            .functions()
+            .into_iter()
+            .filter(|name| !touched.contains(name));
         let injection_secs = experiment.blast_radius.longest.secs();
         let delay = experiment.windows.delay_secs();
         let rounds = injection_secs.div_ceil(experiment.windows.round.secs());
         Plan {
             touches: touches.collect(),
+            injections: injections.collect(),
+            watches: watches.cloned().collect(),
+            percent: experiment.blast_radius.percent,
+            key: experiment.blast_radius.key.clone(),
             baseline_secs: experiment.windows.baseline.secs() + delay,
             injection_secs,
             recovery_secs: experiment.windows.recovery.secs() + delay,
@@ -119,24 +157,31 @@ impl Plan {
 fn cost(experiment: &Experiment, rounds: u32) -> Cost {
     const STEP_GIGABYTE_SECS: f64 = 0.25 * 0.15;
     let rounds = f64::from(rounds);
-    let faults = experiment.faults.len() as f64;
-    let functions = experiment.blast_radius.functions.len() as f64;
-    let metrics: f64 = experiment
-        .steady_state
+    let settings = experiment
+        .faults
         .iter()
-        .map(|m| m.metrics.len().max(1) as f64)
-        .sum();
+        .filter(|fault| !fault.is_of_invocations())
+        .count() as f64;
+    let functions = experiment.functions().len() as f64;
+    let from_cloudwatch = experiment.steady_state.iter().filter(|measure| measure.layer.is_none());
+    let metrics: f64 = from_cloudwatch.map(|m| m.metrics.len().max(1) as f64).sum();
     // Thirteen states outside of the rounds, three in each round, a few for settling and retries.
     let transitions = 16.0 + 3.0 * rounds;
     let requests = 6.0 + rounds;
-    // A transaction costs double: record, journal entry and what goes with them, and the index beside the record.
-    let change = 6.0;
+    // What the layer saw is in many partitions, each asked for in every look; what it reads and writes itself comes on top,
+    // and depends on the traffic.
+    let partitions = if experiment.uses_layer() {
+        f64::from(SKETCH_SHARDS)
+    } else {
+        0.0
+    };
     Cost {
         transitions,
         requests,
         gigabyte_secs: requests * STEP_GIGABYTE_SECS,
-        write_units: change * (7.0 + rounds + 3.0 * faults) + functions * (3.0 + rounds),
-        read_units: (requests * 6.0) + rounds * functions,
+        // Fitted to what `cargo xtask bench` counts. A transaction costs double.
+        write_units: 43.0 + 28.0 * settings + 7.0 * rounds + functions * (3.0 + rounds),
+        read_units: 15.0 + 5.0 * functions + rounds * (4.0 + 2.0 * functions) + partitions * 0.5 * (rounds + 3.0),
         metrics: metrics * (3.0 + rounds),
         usd: 0.0,
     }

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::experiment::{Experiment, Measure};
 use crate::judge::{Finding, Point, Verdict, Window};
-use crate::lease::Lease;
+use crate::layer::Stage;
+use crate::lease::{Lease, Terms};
 use crate::names::{ExperimentName, FunctionName, RunId};
 use crate::run::{JournalEntry, Phase, Run};
+use crate::seen::{SeenSummary, Written};
 use crate::setting::{Reading, Setting, SettingValue};
 use crate::undo::UndoRecord;
 
@@ -31,6 +33,8 @@ pub struct Ports {
     pub targets: Arc<dyn Targets>,
     /// Metric series.
     pub metrics: Arc<dyn Metrics>,
+    /// What the layers saw.
+    pub sketches: Arc<dyn Sketches>,
     /// Alarms.
     pub alarms: Arc<dyn Alarms>,
     /// People who want to know.
@@ -91,6 +95,9 @@ pub struct Measured {
     pub window: Window,
     /// What was found for each measure.
     pub findings: Vec<Finding>,
+    /// What the layer saw of each function of the run; empty when the run does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<SeenSummary>,
 }
 
 /// The verdict with its evidence.
@@ -182,7 +189,7 @@ pub trait Runs: Send + Sync {
 }
 
 /// What came of taking a lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     /// The run holds it, with this fence number.
     Yes {
@@ -197,7 +204,7 @@ pub enum Taken {
 }
 
 /// What to take a lease with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LeaseRequest {
     /// The function.
     pub function: FunctionName,
@@ -210,6 +217,8 @@ pub struct LeaseRequest {
     /// The expired lease to take over, as it was found; `None` takes only a free one. A lease that is not exactly this
     /// one any more, as when its holder renewed it in between, is not taken over.
     pub take_over: Option<Lease>,
+    /// What it says to the layer; `None` when the run does without.
+    pub terms: Option<Terms>,
 }
 
 /// The leases on functions. Every write has a condition on the holder, so a late writer changes nothing.
@@ -218,11 +227,13 @@ pub trait Leases: Send + Sync {
     /// Takes the lease in the role `observe`. Taking what the run holds already succeeds and renews it.
     async fn take(&self, request: &LeaseRequest) -> Result<Taken>;
 
-    /// Changes role and expiry of a lease that the run holds.
+    /// Changes what a lease that the run holds says, if it is still as it was read: role, expiry, terms.
+    ///
+    /// So whoever read it before somebody else changed it changes nothing: a fault cannot come back after a rollback.
     ///
     /// # Errors
-    /// [`crate::error::Code::LeaseHeld`] when the run does not hold it (any more).
-    async fn renew(&self, lease: &Lease) -> Result<()>;
+    /// [`crate::error::Code::LeaseHeld`] when it is not as it was read, or given back, or another run's.
+    async fn renew(&self, found: &Lease, to: &Lease) -> Result<()>;
 
     /// Gives the lease back. Idempotent: giving back what the run does not hold changes nothing.
     async fn release(&self, function_arn: &str, run_id: &RunId) -> Result<()>;
@@ -307,6 +318,14 @@ pub trait Metrics: Send + Sync {
     ///
     /// Each measure gets the whole periods of the window only; periods without data have no point.
     async fn series(&self, measures: &[Measure], window: Window) -> Result<Vec<Vec<Point>>>;
+}
+
+/// What the layers wrote.
+#[async_trait]
+pub trait Sketches: Send + Sync {
+    /// What the layers of all functions saw in one stage of a run, and what they could not do in any. Items that are not
+    /// understood are left out and said as a problem of their function.
+    async fn written(&self, run_id: &RunId, stage: Stage) -> Result<Written>;
 }
 
 /// The state of an alarm.

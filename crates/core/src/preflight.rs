@@ -106,7 +106,7 @@ pub async fn check(ports: &Ports, experiment: &Experiment, run_id: &RunId) -> Re
         );
         found.refuse(Guard::Halted, detail);
     }
-    for function in &experiment.blast_radius.functions {
+    for function in experiment.functions() {
         check_function(ports, function, run_id, &mut found).await?;
     }
     check_settings(ports, experiment, &mut found).await?;
@@ -161,7 +161,7 @@ async fn check_settings(ports: &Ports, experiment: &Experiment, found: &mut Pref
         if !found.functions.iter().any(|known| &known.name == function) {
             continue;
         }
-        let (setting, to) = Setting::of(fault);
+        let Some((setting, to)) = fault.setting() else { continue };
         let now = match ports.targets.read(function, &setting).await {
             Ok(Reading { value, .. }) => value,
             Err(error) if error.code == Code::TargetNotFound => {

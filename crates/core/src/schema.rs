@@ -20,6 +20,7 @@ impl Transform for Tidy {
         transform_subschemas(self, schema);
         if let Some(fields) = schema.as_object_mut() {
             refuse_null(fields);
+            list_words(fields);
             unwrap_lines(fields);
             describe_kind(fields);
         }
@@ -28,16 +29,31 @@ impl Transform for Tidy {
 
 /// An optional field may be left out, but not written without a value: `at_most:` alone would be no limit at all.
 fn refuse_null(schema: &mut Map<String, Value>) {
-    if let Some(Value::Array(types)) = schema.get("type")
-        && let Some(kind) = types.iter().find(|kind| *kind != "null").cloned()
-    {
-        schema.insert("type".to_owned(), kind);
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
     }
     if let Some(Value::Array(choices)) = schema.get("anyOf")
         && let Some(Value::Object(choice)) = choices.iter().find(|choice| choice.get("$ref").is_some()).cloned()
     {
         schema.remove("anyOf");
         schema.extend(choice);
+    }
+}
+
+/// A choice between words is a list of words; what each means is said where it is used.
+fn list_words(schema: &mut Map<String, Value>) {
+    let Some(Value::Array(choices)) = schema.get("oneOf") else {
+        return;
+    };
+    let words: Option<Vec<Value>> = choices.iter().map(|choice| choice.get("const").cloned()).collect();
+    if let Some(words) = words {
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("enum".to_owned(), words.into());
     }
 }
 

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::Fault;
-
 /// Which setting of a function. It says nothing of the value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "setting", rename_all = "snake_case")]
@@ -46,23 +44,6 @@ pub struct Reading {
     pub value: SettingValue,
     /// Whether AWS is still carrying out an update of it. Until that is over it may not be changed again.
     pub updating: bool,
-}
-
-impl Setting {
-    /// The setting that a fault changes and the value it sets.
-    pub fn of(fault: &Fault) -> (Setting, SettingValue) {
-        match fault {
-            Fault::ReservedConcurrency { executions, .. } => {
-                (Setting::ReservedConcurrency, SettingValue::Executions(*executions))
-            }
-            Fault::Timeout { timeout, .. } => (Setting::Timeout, SettingValue::Seconds(timeout.secs())),
-            Fault::Memory { memory_mb, .. } => (Setting::Memory, SettingValue::Megabytes(*memory_mb)),
-            Fault::EventSourceDisabled { source, .. } => (
-                Setting::EventSource { source: source.clone() },
-                SettingValue::Enabled(false),
-            ),
-        }
-    }
 }
 
 impl fmt::Display for Setting {

@@ -111,6 +111,74 @@ impl JsonSchema for Span {
     }
 }
 
+/// A short length of time greater than zero, written as a whole number and one unit: `250ms`, `2s`, `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Millis(u32);
+
+/// The written form of a [`Millis`].
+pub const MILLIS_PATTERN: &str = "^[1-9][0-9]{0,5}(ms|s|m)$";
+
+/// What is wrong with a text that should be a [`Millis`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a length of time: write a whole number from 1 and a unit, like 250ms, 2s or 1m")]
+pub struct MillisError(String);
+
+impl Millis {
+    /// The length in milliseconds, at least 1.
+    pub fn millis(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl TryFrom<String> for Millis {
+    type Error = MillisError;
+
+    fn try_from(text: String) -> Result<Self, MillisError> {
+        let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+        let millis = match text.strip_suffix("ms") {
+            Some(digits) if digits.len() <= 6 && plain(digits) => digits.parse().ok(),
+            Some(_) => None,
+            None => text
+                .parse::<Span>()
+                .ok()
+                .filter(|_| !text.ends_with('h'))
+                .and_then(|span| span.secs().checked_mul(1000)),
+        };
+        millis.map(Millis).ok_or(MillisError(text))
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ms if ms % 1000 == 0 && ms % 3_600_000 != 0 => Span::from_secs(ms / 1000).fmt(f),
+            ms if ms % 1000 == 0 => write!(f, "{}m", ms / 60_000),
+            ms => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+impl From<Millis> for String {
+    fn from(millis: Millis) -> String {
+        millis.to_string()
+    }
+}
+
+impl JsonSchema for Millis {
+    fn schema_name() -> Cow<'static, str> {
+        "Millis".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": MILLIS_PATTERN,
+            "description": "a short length of time: a whole number from 1 and a unit, like 250ms, 2s or 1m",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +212,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn short_ones_are_read_in_milliseconds() {
+        let read = |text: &str| Millis::try_from(text.to_owned());
+        for (text, ms) in [
+            ("1ms", 1),
+            ("250ms", 250),
+            ("2s", 2000),
+            ("15m", 900_000),
+            ("60m", 3_600_000),
+        ] {
+            assert_eq!(read(text).unwrap().millis(), ms);
+        }
+        for text in [
+            "",
+            "ms",
+            "0ms",
+            "01ms",
+            "1",
+            "1h",
+            "1.5s",
+            "-1ms",
+            "1234567ms",
+            "1 ms",
+            "999999m",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn short_ones_read_back_what_they_write(ms in 1u32..=999_999, unit in "ms|s|m") {
+            if let Ok(millis) = Millis::try_from(format!("{ms}{unit}")) {
+                prop_assert_eq!(Millis::try_from(String::from(millis)).unwrap(), millis);
+            }
+        }
+
         #[test]
         fn reads_back_what_it_writes(secs in 1u32..=999_999) {
             let span = Span::from_secs(secs);

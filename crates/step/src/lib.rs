@@ -5,10 +5,12 @@
 //! | [`serve`] | from `main` to a handler: configuration, clients, logs, errors with stable names |
 //! | [`environment`] | the environment variables of a step |
 //! | [`record`] | loading a run and adding an event to it |
+//! | [`leases`] | what the leases of a run say, and how they are renewed |
 //! | [`measure`] | the measures of an experiment in a window, judged |
 //! | [`restore`] | putting back what a run changed |
 
 pub mod environment;
+pub mod leases;
 pub mod measure;
 pub mod record;
 pub mod restore;

@@ -7,10 +7,11 @@ mod open;
 
 use inoculate_core::error::Result;
 use inoculate_core::judge::{Verdict, Window, overall};
+use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Status};
-use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_step::measure::{Look, in_words, not_upheld, unseen};
 use inoculate_step::record::With;
 use inoculate_step::{Next, Step, ending};
 use serde::{Deserialize, Serialize};
@@ -86,9 +87,14 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
         from: run.opened_at,
         until: step.measurable_until(&experiment),
     };
-    let measured = step.measure(&experiment, window, Scope::All, Reference::Itself).await?;
+    let look = Look {
+        stage: Stage::Baseline,
+        window,
+        baseline: None,
+    };
+    let measured = step.measure(&experiment, &run, look).await?;
     let seen = in_words(&measured.findings);
-    if overall(&measured.findings) == Verdict::Upheld {
+    if overall(&measured.findings) == Verdict::Upheld && unseen(&measured).is_none() {
         let with = With {
             undo: vec![],
             result: Some(RunResult::Baseline(measured)),
@@ -103,10 +109,10 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
 
 /// Records what was seen together with the refusal, so that a person can see why.
 async fn refuse_unsteady(step: &Step, run: &inoculate_core::run::Run, measured: Measured) -> Result<()> {
-    let detail = format!(
-        "the steady state does not hold before the injection: {}",
-        not_upheld(&measured.findings)
-    );
+    let detail = unseen(&measured).unwrap_or_else(|| {
+        let not_upheld = not_upheld(&measured.findings);
+        format!("the steady state does not hold before the injection: {not_upheld}")
+    });
     let Some(ending) = ending(Status::Refused, Cause::NotSteady, detail) else {
         return Ok(());
     };

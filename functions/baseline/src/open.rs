@@ -2,20 +2,20 @@
 
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
+use inoculate_core::layer::Stage;
 use inoculate_core::lease::Availability;
 use inoculate_core::names::{ExperimentName, RunId};
 use inoculate_core::ports::{CommitError, LeaseRequest, Taken};
 use inoculate_core::preflight::{self, Preflight, leased};
 use inoculate_core::read;
 use inoculate_core::run::{Cause, Ending, NewRun, Phase, Run, Status, TargetFunction};
+use inoculate_step::leases::{SLACK, terms};
 use inoculate_step::record::conflict;
 use inoculate_step::{Next, Step, ending};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::Output;
-
-/// How much longer a lease lasts than the next thing that renews it should take.
-const LEASE_SLACK_SECS: u32 = 120;
 
 pub(crate) async fn open(step: &Step, id: RunId, execution_arn: Option<String>, written: Value) -> Result<Output> {
     let experiment = match find(step, written).await? {
@@ -139,10 +139,9 @@ async fn refusal(step: &Step, run: &Run, experiment: &Experiment, preflight: &Pr
     if !preflight.refusals.is_empty() {
         return Ok(ending(Status::Refused, Cause::Preflight, preflight.reasons()));
     }
-    let lasts = experiment.windows.baseline.secs() + experiment.windows.delay_secs() + LEASE_SLACK_SECS;
     let mut held = Vec::new();
     for function in &run.functions {
-        if let Some(reason) = take(step, run, function, lasts).await? {
+        if let Some(reason) = take(step, run, function, experiment).await? {
             held.push(reason);
         }
     }
@@ -163,21 +162,21 @@ async fn rollback_overtook(step: &Step, run: &Run) -> Result<Option<Ending>> {
     if now.phase == Phase::Opened {
         return Ok(None);
     }
-    for function in &run.functions {
-        step.ports.leases.release(&function.arn, &run.id).await?;
-    }
+    step.release_leases(run).await?;
     Ok(now.ending)
 }
 
 /// Takes the lease of a function; says why not when another run has it.
-async fn take(step: &Step, run: &Run, function: &TargetFunction, lasts_secs: u32) -> Result<Option<String>> {
-    let expires_at_ms = step.ports.clock.now().as_millisecond() + i64::from(lasts_secs) * 1000;
+async fn take(step: &Step, run: &Run, function: &TargetFunction, experiment: &Experiment) -> Result<Option<String>> {
+    let window = experiment.windows.baseline.secs() + experiment.windows.delay_secs();
+    let expires = step.ports.clock.now() + SignedDuration::from_secs(i64::from(window)) + SLACK;
     let mut request = LeaseRequest {
         function: function.name.clone(),
         function_arn: function.arn.clone(),
         run_id: run.id.clone(),
-        expires_at_ms,
+        expires_at_ms: expires.as_millisecond(),
         take_over: None,
+        terms: terms(experiment, run, function, Stage::Baseline)?,
     };
     let Taken::No { mut found } = step.ports.leases.take(&request).await? else {
         return Ok(None);

@@ -3,11 +3,12 @@
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::judge::{Verdict, Window, overall};
+use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Evaluation, Measured, RunResult};
 use inoculate_core::run::{Event, Phase, Run, Status};
 use inoculate_core::undo::{UndoRecord, UndoState};
-use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_step::measure::{Look, in_words, not_fired, not_upheld};
 use inoculate_step::record::With;
 use inoculate_step::{RunInput, Step};
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
         (Some(injecting), Some(ended), Some(gone)) => evaluate(&step, &run, injecting, ended, gone).await?,
         _ => not_injected(&step, &run),
     };
+    // The layer has counted to the end of the recovery; the functions are free for the next run.
+    step.release_leases(&run).await?;
     let verdict = evaluation.verdict;
     let because = evaluation.because.clone();
     let with = With {
@@ -105,12 +108,23 @@ async fn evaluate(
         from: run.injected_at.unwrap_or(injecting),
         until: ended,
     };
-    let during = step
-        .measure(&experiment, during, Scope::All, Reference::Baseline(&baseline))
-        .await?;
-    let recovery = recovery(step, &experiment, gone, &baseline).await?;
+    let during = Look {
+        stage: Stage::Injection,
+        window: during,
+        baseline: Some(&baseline),
+    };
+    let during = step.measure(&experiment, run, during).await?;
+    let recovery = Look {
+        stage: Stage::Recovery,
+        window: Window {
+            from: gone,
+            until: step.measurable_until(&experiment),
+        },
+        baseline: Some(&baseline),
+    };
+    let recovery = step.measure(&experiment, run, recovery).await?;
     let records = step.ports.runs.undo_records(&run.id).await?;
-    let (verdict, because) = verdict(run, &during, &records);
+    let (verdict, because) = verdict(run, &experiment, &during, &records);
     Ok(Evaluation {
         at: step.ports.clock.now(),
         verdict,
@@ -121,18 +135,9 @@ async fn evaluate(
     })
 }
 
-async fn recovery(step: &Step, experiment: &Experiment, gone: Timestamp, baseline: &Measured) -> Result<Measured> {
-    let window = Window {
-        from: gone,
-        until: step.measurable_until(experiment),
-    };
-    step.measure(experiment, window, Scope::Last, Reference::Baseline(baseline))
-        .await
-}
-
-/// As good as the worst measure; but when somebody else changed what the run had set, nobody can say what the
-/// measures show.
-fn verdict(run: &Run, during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
+/// As good as the worst measure; but when somebody else changed what the run had set, or no request met a fault, nobody
+/// can say what the measures show.
+fn verdict(run: &Run, experiment: &Experiment, during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
     if run.injected_at.is_none() {
         let why = run
             .ending
@@ -152,6 +157,9 @@ fn verdict(run: &Run, during: &Measured, records: &[UndoRecord]) -> (Verdict, St
             "somebody else changed the {} of {} while the fault was there, so the measures cannot be trusted",
             record.setting, record.function
         );
+        return (Verdict::Inconclusive, because);
+    }
+    if let Some(because) = not_fired(experiment, during) {
         return (Verdict::Inconclusive, because);
     }
     let verdict = overall(&during.findings);

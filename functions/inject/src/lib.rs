@@ -1,6 +1,7 @@
 //! The second step: put the faults in place.
 //!
-//! For each fault: write down what to put back, change the setting, read it back. The undo record and the check that
+//! What the layer injects begins when the leases say so. For each fault that changes a setting: write down what to put
+//! back, change the setting, read it back. The undo record and the check that
 //! the run may still inject are one transaction, so nothing is changed after a rollback began; and because a rollback
 //! can begin while AWS carries out a change, every change is followed by another look at the run.
 
@@ -8,11 +9,13 @@ use std::time::Duration;
 
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
-use inoculate_core::lease::{Lease, LeaseRole};
-use inoculate_core::names::RunId;
+use inoculate_core::layer::Stage;
+use inoculate_core::lease::Lease;
+use inoculate_core::names::{FunctionName, RunId};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
-use inoculate_core::setting::{Reading, Setting};
+use inoculate_core::setting::{Reading, Setting, SettingValue};
 use inoculate_core::undo::{Injector, UndoRecord, UndoState};
+use inoculate_step::leases::{fault_expiry, injecting_role, terms};
 use inoculate_step::record::With;
 use inoculate_step::restore::{Look, Restored};
 use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
@@ -81,17 +84,20 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
 }
 
 async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result<Placed> {
-    turn_leases(step, &run, experiment).await?;
     if run.phase == Phase::Steady {
         run = step.add(&run, Event::InjectionBegan, With::default()).await?;
+    }
+    if let Some(ending) = turn_leases(step, &run, experiment).await? {
+        return Ok(Placed::Not(ending));
     }
     let records = step.ports.runs.undo_records(&run.id).await?;
     let mut pending = false;
     for (index, fault) in experiment.faults.iter().enumerate() {
         let number = u32::try_from(index).map_err(|_| Error::internal("too many faults"))?;
+        let Some(change) = fault.setting() else { continue };
         let record = match records.iter().find(|record| record.number == number) {
             Some(record) => record.clone(),
-            None => match intend(step, &mut run, number, fault).await? {
+            None => match intend(step, &mut run, number, fault.function().clone(), change).await? {
                 Ok(record) => record,
                 Err(Placed::Pending) => {
                     pending = true;
@@ -113,31 +119,32 @@ async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result
     Ok(Placed::InPlace)
 }
 
-/// Turns the leases of the run to the role `fault`. A lease that was lost in the meantime ends the injection here.
-async fn turn_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result<()> {
-    let lasts = i64::from(experiment.blast_radius.longest.secs() + experiment.windows.round.secs() + 120) * 1000;
+/// Turns the leases of the run to what they say while there are faults; for the layer, that is the injection. A lease that
+/// was lost in the meantime ends the injection here.
+///
+/// A lease is read first, and then whether the run may inject: see [`inoculate_step::leases`].
+async fn turn_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result<Option<Ending>> {
     for function in &run.functions {
-        let found = step.ports.leases.read(&function.arn).await?;
         let lost = || {
             Error::new(
                 Code::LeaseHeld,
                 format!("run {} lost its lease on {}", run.id, function.name),
             )
         };
-        let lease = found
-            .filter(|lease| lease.run_id == run.id && lease.role != LeaseRole::Released)
-            .ok_or_else(lost)?;
-        let expires_at_ms = step.ports.clock.now().as_millisecond() + lasts;
-        step.ports
-            .leases
-            .renew(&Lease {
-                role: LeaseRole::Fault,
-                expires_at_ms,
-                ..lease
-            })
-            .await?;
+        let found = step.held_lease(run, function).await?.ok_or_else(lost)?;
+        let now = step.run(&run.id).await?;
+        if !now.may_inject() {
+            return Ok(Some(overtaken(&now)));
+        }
+        let turned = Lease {
+            role: injecting_role(experiment, function),
+            expires_at_ms: fault_expiry(experiment, run, step.ports.clock.now()).as_millisecond(),
+            terms: terms(experiment, run, function, Stage::Injection)?,
+            ..found.clone()
+        };
+        step.ports.leases.renew(&found, &turned).await?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Writes down what is about to change and what to put back.
@@ -145,10 +152,9 @@ async fn intend(
     step: &Step,
     run: &mut Run,
     number: u32,
-    fault: &inoculate_core::experiment::Fault,
+    function: FunctionName,
+    (setting, set): (Setting, SettingValue),
 ) -> Result<Result<UndoRecord, Placed>> {
-    let (setting, set) = Setting::of(fault);
-    let function = fault.function().clone();
     let Reading {
         value: before,
         updating,

@@ -5,18 +5,17 @@
 use inoculate_core::error::{Code, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::judge::{Verdict, Window, overall};
-use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::layer::Stage;
+use inoculate_core::lease::Lease;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
-use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
-use inoculate_step::measure::{Reference, Scope, in_words, not_upheld};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status, TargetFunction};
+use inoculate_step::leases::fault_expiry;
+use inoculate_step::measure::{Look, in_words, not_upheld};
 use inoculate_step::record::With;
 use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// How much longer a lease lasts than the round after which it is renewed.
-const LEASE_SLACK_SECS: i64 = 120;
 
 /// What the state machine does with the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,9 +92,14 @@ async fn look(step: &Step, run: &Run, experiment: &Experiment, window: Window) -
         at: run.opened_at,
         window,
         findings: vec![],
+        seen: vec![],
     });
-    step.measure(experiment, window, Scope::All, Reference::Baseline(&baseline))
-        .await
+    let look = Look {
+        stage: Stage::Injection,
+        window,
+        baseline: Some(&baseline),
+    };
+    step.measure(experiment, run, look).await
 }
 
 /// The kill switch and the alarms.
@@ -130,26 +134,32 @@ async fn guards(step: &Step, experiment: &Experiment) -> Result<Option<Ending>> 
 
 /// Renews the leases. A run that lost one stops: somebody else decides over the function now.
 async fn renew_leases(step: &Step, run: &Run, experiment: &Experiment) -> Result<Option<Ending>> {
-    let lasts_ms = (i64::from(experiment.windows.round.secs()) + LEASE_SLACK_SECS) * 1000;
     for function in &run.functions {
-        let found = step.ports.leases.read(&function.arn).await?;
-        let mine = found.filter(|lease| lease.run_id == run.id && lease.role == LeaseRole::Fault);
-        let lost = || {
-            ending(
-                Status::Failed,
-                Cause::StepFailed,
-                format!("the lease on {} was lost", function.name),
-            )
+        let Some(found) = step.held_lease(run, function).await? else {
+            return Ok(Some(lost(step, run, function).await?));
         };
-        let Some(lease) = mine else { return Ok(lost()) };
-        let expires_at_ms = step.ports.clock.now().as_millisecond() + lasts_ms;
-        match step.ports.leases.renew(&Lease { expires_at_ms, ..lease }).await {
+        let expires = fault_expiry(experiment, run, step.ports.clock.now());
+        let renewed = Lease {
+            expires_at_ms: expires.as_millisecond(),
+            ..found.clone()
+        };
+        match step.ports.leases.renew(&found, &renewed).await {
             Ok(()) => {}
-            Err(error) if error.code == Code::LeaseHeld => return Ok(lost()),
+            Err(error) if error.code == Code::LeaseHeld => return Ok(Some(lost(step, run, function).await?)),
             Err(error) => return Err(error),
         }
     }
     Ok(None)
+}
+
+/// Why a lease is not there any more: a rollback that began in the meantime, or nobody knows.
+async fn lost(step: &Step, run: &Run, function: &TargetFunction) -> Result<Ending> {
+    let ended = step.run(&run.id).await?.ending;
+    Ok(ended.unwrap_or_else(|| Ending {
+        status: Status::Failed,
+        cause: Cause::StepFailed,
+        detail: format!("the lease on {} was lost", function.name),
+    }))
 }
 
 fn harm_or_time(experiment: &Experiment, run: &Run, now: Timestamp, measured: &Measured) -> Option<Ending> {

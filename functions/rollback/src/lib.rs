@@ -13,6 +13,7 @@ use inoculate_core::names::RunId;
 use inoculate_core::ports::{Evaluation, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::undo::{Injector, UndoRecord, UndoState};
+use inoculate_step::leases::SLACK;
 use inoculate_step::record::With;
 use inoculate_step::restore::{Look, Restored};
 use inoculate_step::{Next, Step};
@@ -157,6 +158,10 @@ async fn attempt(step: &Step, run_id: &RunId, ending: &Ending, injector: Injecto
 
 /// Settles every undo record, gives the leases back, and records that nothing is left.
 async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output> {
+    // First of all: faults of the layer end within seconds of this, whatever becomes of the settings.
+    if run.injecting_at.is_some() {
+        end_faults(step, &run, SLACK).await?;
+    }
     let mut pending = Vec::new();
     let mut failed = Vec::new();
     for record in step.ports.runs.undo_records(&run.id).await? {
@@ -176,12 +181,25 @@ async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output>
     if !pending.is_empty() {
         return Ok(output(&run, Next::Settle, pending, 0));
     }
-    for function in &run.functions {
-        step.ports.leases.release(&function.arn, &run.id).await?;
+    let recovery_secs = recovery_secs(step, &run).await?;
+    if run.injecting_at.is_some() && step.experiment(&run.id).await?.uses_layer() {
+        // The layer goes on counting, until the verdict or the end of the leases.
+        let window = SignedDuration::from_secs(i64::from(recovery_secs));
+        end_faults(step, &run, window + SLACK).await?;
+    } else {
+        step.release_leases(&run).await?;
     }
     let run = step.add(&run, Event::RolledBack, With::default()).await?;
-    let recovery_secs = recovery_secs(step, &run).await?;
     Ok(output(&run, Next::Evaluate, vec![], recovery_secs))
+}
+
+/// Makes the leases of a run say that there are no faults any more.
+async fn end_faults(step: &Step, run: &Run, lasts: SignedDuration) -> Result<()> {
+    let expires = step.ports.clock.now() + lasts;
+    for function in &run.functions {
+        step.end_faults(run, function, expires).await?;
+    }
+    Ok(())
 }
 
 /// Settles one undo record; false while it cannot be.
@@ -255,6 +273,7 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
     if run.phase != Phase::RolledBack {
         return Ok(rolled_back);
     }
+    step.release_leases(&run).await?;
     let because = "the execution ended before the verdict".to_owned();
     let at = step.ports.clock.now();
     let verdict = Verdict::Inconclusive;

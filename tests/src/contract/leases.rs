@@ -1,9 +1,12 @@
 //! The leases on functions.
 
 use inoculate_core::error::Code;
-use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::layer::{self, Stage};
+use inoculate_core::lease::{Lease, LeaseRole, Terms};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{LeaseRequest, Taken};
+
+use serde_json::json;
 
 use super::Fixture;
 use crate::build;
@@ -42,6 +45,7 @@ impl<'a> Case<'a> {
             run_id: run.clone(),
             expires_at_ms,
             take_over,
+            terms: None,
         };
         self.fixture.ports().leases.take(&request).await.unwrap()
     }
@@ -55,6 +59,7 @@ impl<'a> Case<'a> {
             fence,
             role,
             expires_at_ms,
+            terms: None,
         }
     }
 
@@ -144,7 +149,7 @@ pub async fn a_lease_that_was_renewed_after_it_was_found_is_not_taken_over(fixtu
     case.take(&case.mine, 9_000, None).await;
     let found = case.read().await;
     let renewed = case.lease(&case.mine, 1, LeaseRole::Fault, 20_000);
-    fixture.ports().leases.renew(&renewed).await.unwrap();
+    fixture.ports().leases.renew(&found, &renewed).await.unwrap();
     let taken = case.take(&case.other, 30_000, Some(found)).await;
     assert_eq!(taken, Taken::No { found: renewed.clone() });
     assert_eq!(case.read().await, renewed);
@@ -154,19 +159,79 @@ pub async fn a_lease_that_was_renewed_after_it_was_found_is_not_taken_over(fixtu
 pub async fn only_the_holder_renews(fixture: &dyn Fixture) {
     let case = Case::new(fixture);
     let leases = &fixture.ports().leases;
-    let renewed = |run: &RunId, fence| case.lease(run, fence, LeaseRole::Fault, 20_000);
-    let lost = async |lease: Lease| leases.renew(&lease).await.unwrap_err().code;
-    assert_eq!(lost(renewed(&case.mine, 1)).await, Code::LeaseHeld, "there is no lease");
+    let lease = |run: &RunId, fence, expires| case.lease(run, fence, LeaseRole::Fault, expires);
+    let lost = async |found: &Lease, to: Lease| leases.renew(found, &to).await.unwrap_err().code;
+    let taken = case.lease(&case.mine, 1, LeaseRole::Observe, 9_000);
+    let renewed = lease(&case.mine, 1, 20_000);
+    assert_eq!(
+        lost(&taken, renewed.clone()).await,
+        Code::LeaseHeld,
+        "there is no lease"
+    );
 
     case.take(&case.mine, 9_000, None).await;
-    leases.renew(&renewed(&case.mine, 1)).await.unwrap();
-    assert_eq!(case.read().await, renewed(&case.mine, 1));
+    leases.renew(&taken, &renewed).await.unwrap();
+    assert_eq!(case.read().await, renewed);
 
-    assert_eq!(lost(renewed(&case.other, 1)).await, Code::LeaseHeld, "another run");
-    assert_eq!(lost(renewed(&case.mine, 2)).await, Code::LeaseHeld, "another fence");
+    let other = lease(&case.other, 1, 30_000);
+    assert_eq!(lost(&renewed, other).await, Code::LeaseHeld, "another run");
+    let fence = lease(&case.mine, 2, 30_000);
+    assert_eq!(lost(&renewed, fence).await, Code::LeaseHeld, "another fence");
+    let stale = lease(&case.mine, 1, 30_000);
+    assert_eq!(lost(&taken, stale.clone()).await, Code::LeaseHeld, "not as it was read");
+    assert_eq!(case.read().await, renewed);
     case.release(&case.mine).await;
-    assert_eq!(lost(renewed(&case.mine, 1)).await, Code::LeaseHeld, "released");
-    assert_eq!(case.read().await.role, LeaseRole::Released);
+    assert_eq!(lost(&renewed, stale.clone()).await, Code::LeaseHeld, "released");
+    let released = case.read().await;
+    assert_eq!(
+        lost(&released, stale).await,
+        Code::LeaseHeld,
+        "read when it was released"
+    );
+    assert_eq!(case.read().await, released);
+}
+
+/// What a lease says to the layer comes back as it was written, and changes with the stage of the run.
+pub async fn a_lease_says_to_the_layer_what_it_was_given(fixture: &dyn Fixture) {
+    let case = Case::new(fixture);
+    let leases = &fixture.ports().leases;
+    let fault = json!({ "match": [{ "test": "prefix", "field": "/a", "value": "x" }],
+        "fault": { "kind": "latency", "delay": { "distribution": "fixed", "ms": 1000 }, "at": "before" } });
+    let terms = |stage, faults: &[serde_json::Value]| Terms {
+        stage,
+        salt: "s@2026-01-01T00:00:00Z".to_owned(),
+        percent: 12.5,
+        key: Some("/order_id".to_owned()),
+        faults: serde_json::from_value(faults.into()).unwrap(),
+    };
+    let request = LeaseRequest {
+        function: build::name(&case.function),
+        function_arn: case.arn(),
+        run_id: case.mine.clone(),
+        expires_at_ms: 9_000,
+        take_over: None,
+        terms: Some(terms(Stage::Baseline, &[])),
+    };
+    assert_eq!(leases.take(&request).await.unwrap(), Taken::Yes { fence: 1 });
+    let baseline = Lease {
+        terms: request.terms.clone(),
+        ..case.lease(&case.mine, 1, LeaseRole::Observe, 9_000)
+    };
+    assert_eq!(case.read().await, baseline);
+
+    let injection = Lease {
+        role: LeaseRole::Fault,
+        terms: Some(terms(Stage::Injection, std::slice::from_ref(&fault))),
+        ..baseline.clone()
+    };
+    leases.renew(&baseline, &injection).await.unwrap();
+    assert_eq!(case.read().await, injection);
+    let again = leases.renew(&baseline, &injection).await;
+    assert_eq!(again.unwrap_err().code, Code::LeaseHeld, "the stage is another one");
+    let read = layer::read(&serde_json::to_value(case.read().await).unwrap(), &case.arn())
+        .unwrap()
+        .unwrap();
+    assert_eq!(serde_json::to_value(&read.lease().faults).unwrap(), json!([fault]));
 }
 
 /// Giving back is idempotent, and what another run holds stays.

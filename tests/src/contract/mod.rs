@@ -6,10 +6,12 @@
 //! Worlds are shared and outlive a test, so a rule makes everything it needs under a name of its own
 //! ([`Fixture::unique`]) and never counts what others may have made.
 
+pub mod attach;
 mod leases;
 mod library;
 mod outside;
 mod runs;
+mod sketches;
 mod targets;
 
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ pub use leases::*;
 pub use library::*;
 pub use outside::*;
 pub use runs::*;
+pub use sketches::*;
 pub use targets::*;
 
 /// What a rule needs of a world beside its ports.
@@ -41,6 +44,9 @@ pub trait Fixture: Send + Sync {
 
     /// Makes an alarm that is in ALARM or not.
     async fn make_alarm(&self, name: &str, in_alarm: bool);
+
+    /// Writes items as the layer writes them, keys included.
+    async fn write_as_layer(&self, items: &[serde_json::Value]);
 }
 
 /// A function to make: 3 seconds, 256 MB, nothing reserved.
@@ -112,6 +118,9 @@ macro_rules! every_rule {
             a_lease_that_was_renewed_after_it_was_found_is_not_taken_over
             only_the_holder_renews
             a_lease_is_given_back_once_and_only_by_its_holder
+            a_lease_says_to_the_layer_what_it_was_given
+            what_the_layers_saw_is_added_up
+            problems_of_the_layers_are_found
             an_experiment_is_saved_and_replaced
             the_kill_switch_stands_until_it_is_lifted
             a_function_is_described_with_its_consent

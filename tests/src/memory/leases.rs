@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::lease::{Lease, LeaseRole};
+use inoculate_core::lease::{Lease, LeaseRole, is_renewal, next_fence};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{LeaseRequest, Leases, Taken};
 use inoculate_core::run::SCHEMA_VERSION;
@@ -14,12 +14,10 @@ impl Leases for World {
     async fn take(&self, request: &LeaseRequest) -> Result<Taken> {
         self.change(|state| {
             let found = state.leases.get(&request.function_arn);
-            let fence = match found {
-                None => 1,
-                Some(found) if found.role == LeaseRole::Released => found.fence + 1,
-                Some(found) if found.run_id == request.run_id => found.fence,
-                Some(found) if request.take_over.as_ref() == Some(found) => found.fence + 1,
-                Some(found) => return Ok(Taken::No { found: found.clone() }),
+            let fence = match (next_fence(request, found), found) {
+                (Some(fence), _) => fence,
+                (None, Some(found)) => return Ok(Taken::No { found: found.clone() }),
+                (None, None) => unreachable!("a lease that is not there can be taken"),
             };
             let lease = Lease {
                 schema_version: SCHEMA_VERSION,
@@ -29,21 +27,24 @@ impl Leases for World {
                 fence,
                 role: LeaseRole::Observe,
                 expires_at_ms: request.expires_at_ms,
+                terms: request.terms.clone(),
             };
             state.leases.insert(request.function_arn.clone(), lease);
             Ok(Taken::Yes { fence })
         })
     }
 
-    async fn renew(&self, lease: &Lease) -> Result<()> {
-        self.change(|state| match state.leases.get_mut(&lease.function_arn) {
-            Some(found) if holds(found, &lease.run_id) && found.fence == lease.fence => {
-                found.role = lease.role;
-                found.expires_at_ms = lease.expires_at_ms;
+    async fn renew(&self, found: &Lease, to: &Lease) -> Result<()> {
+        self.change(|state| match state.leases.get_mut(&found.function_arn) {
+            Some(held) if held == found && is_renewal(found, to) => {
+                *held = to.clone();
                 Ok(())
             }
             _ => {
-                let message = format!("run {} no longer holds the lease of {}", lease.run_id, lease.function);
+                let message = format!(
+                    "run {} does not hold the lease of {} as it was read",
+                    to.run_id, to.function
+                );
                 Err(Error::new(Code::LeaseHeld, message))
             }
         })

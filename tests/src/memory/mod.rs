@@ -1,10 +1,13 @@
 //! Every port in memory: a [`World`] that a test can look into and change.
 
+mod attach;
 mod leases;
 mod maths;
 mod metrics;
 mod outside;
 mod runs;
+mod sketches;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,15 +19,20 @@ use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
 use inoculate_core::ports::{AlarmState, Clock, Evaluation, ExecutionState, Halt, Measured, Ports};
 use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::seen::Written;
 use inoculate_core::undo::UndoRecord;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+
+pub use attach::{Account, AccountState, Meanwhile};
+pub use traffic::{Answer, Traffic};
 
 /// A small world in memory. [`World::ports`] is the way in for the code under test; [`World::look`] and
 /// [`World::change`] are the way in for the test.
 pub struct World {
     state: Mutex<State>,
     metrics: Mutex<Option<Source>>,
+    traffic: Mutex<Option<Traffic>>,
 }
 
 /// Where the values of metrics come from: the value of a metric, in its statistic, at a time.
@@ -53,6 +61,10 @@ pub struct State {
     pub notices: Vec<(String, String)>,
     /// The executions of the state machine, with their input.
     pub executions: BTreeMap<RunId, (ExecutionState, Value)>,
+    /// When which function's requests met a fault of the layer, oldest first.
+    pub faults_met: Vec<(Timestamp, FunctionName)>,
+    /// What the layers wrote, by run.
+    pub written: BTreeMap<RunId, Written>,
     /// The samples that were published to metrics.
     pub samples: Vec<Sample>,
     /// What the functions were like from when on, oldest first.
@@ -172,6 +184,7 @@ impl World {
         Arc::new(World {
             state: Mutex::new(state),
             metrics: Mutex::new(None),
+            traffic: Mutex::new(None),
         })
     }
 
@@ -183,6 +196,7 @@ impl World {
             library: self.clone(),
             targets: self.clone(),
             metrics: self.clone(),
+            sketches: self.clone(),
             alarms: self.clone(),
             notices: self.clone(),
             clock: self.clone(),
@@ -204,7 +218,8 @@ impl World {
 
     /// Moves the clock.
     pub fn advance(&self, secs: u32) {
-        self.change(|state| state.now += SignedDuration::from_secs(secs.into()));
+        let until = self.look(|state| state.now) + SignedDuration::from_secs(secs.into());
+        self.pass(until);
     }
 
     /// A function as it is now. Fails the test when there is none.
@@ -283,6 +298,7 @@ impl Clock for World {
     }
 
     async fn sleep(&self, time: Duration) {
-        self.change(|state| state.now += time);
+        let until = self.look(|state| state.now) + time;
+        self.pass(until);
     }
 }

@@ -100,6 +100,10 @@ impl Fixture for OnStack {
         );
     }
 
+    async fn write_as_layer(&self, items: &[Value]) {
+        call(&SHARED.stack, "put", &json!({ "table": TABLE, "items": items }));
+    }
+
     async fn make_alarm(&self, name: &str, in_alarm: bool) {
         call(&SHARED.stack, "alarm", &json!({ "name": name, "in_alarm": in_alarm }));
     }

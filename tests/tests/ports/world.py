@@ -72,6 +72,13 @@ def publish(metric, samples):
     boto3.client("cloudwatch").put_metric_data(Namespace=metric["namespace"], MetricData=data)
 
 
+def put(table, items):
+    table = boto3.resource("dynamodb").Table(table)
+    with table.batch_writer() as batch:
+        for item in items:
+            batch.put_item(Item=item)
+
+
 def alarm(name, in_alarm):
     client = boto3.client("cloudwatch")
     client.put_metric_alarm(

@@ -1,6 +1,8 @@
 //! What each command does. One file a command.
 
 mod abort;
+mod attach;
+mod doctor;
 mod follow;
 mod halt;
 mod list;
@@ -70,6 +72,24 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Rollback { run, timeout } => rollback::rollback(&connected().await?, run, *timeout).await,
         Command::Halt { reason, timeout } => halt::halt(&connected().await?, reason, *timeout).await,
         Command::Resume => resume::resume(&connected().await?).await,
+        Command::Attach {
+            functions,
+            dry_run,
+            timeout,
+        } => {
+            let mode = attach::mode(*dry_run, *timeout);
+            Ok(attach::attach(&connected().await?, functions, mode).await)
+        }
+        Command::Detach {
+            functions,
+            force,
+            dry_run,
+            timeout,
+        } => {
+            let mode = attach::mode(*dry_run, *timeout);
+            Ok(attach::detach(&connected().await?, functions, mode, *force).await)
+        }
+        Command::Doctor { function } => doctor::doctor(&connected().await?, function).await,
         Command::Save { file } => save::save(file, global, output).await,
     }
 }

@@ -11,6 +11,7 @@ use inoculate_core::ports::{ExecutionState, Executions, Ports};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::undo::UndoState;
 use inoculate_step::Step;
+use inoculate_tests::memory::Account;
 use inoculate_tests::{World, build};
 use serde_json::{Value, json};
 
@@ -152,6 +153,7 @@ async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -
         ports,
         executions: stack.clone(),
         rollback: stack.clone(),
+        attachments: Account::new(),
     };
     let global = Cli::try_parse_from(["inoculate", "list"]).unwrap().global;
     let output = Output {

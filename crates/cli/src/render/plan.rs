@@ -36,17 +36,22 @@ pub fn text(outlook: &Outlook, style: Style) -> String {
         .iter()
         .map(|touch| touched(touch, preflight.as_ref(), style));
     let measures = experiment.steady_state.iter().map(measured);
-    let parts = [
-        format!(
-            "{}\n{}",
-            field("experiment", experiment.name.as_str()),
-            field("hypothesis", &experiment.hypothesis)
-        ),
-        list("would touch", touches, style),
+    let mut parts = vec![format!(
+        "{}\n{}",
+        field("experiment", experiment.name.as_str()),
+        field("hypothesis", &experiment.hypothesis)
+    )];
+    if !plan.touches.is_empty() {
+        parts.push(list("would touch", touches, style));
+    }
+    if !plan.injections.is_empty() {
+        parts.push(list("would inject", injected(plan), style));
+    }
+    parts.extend([
         list("must hold", measures, style),
         takes(plan, style),
         standing(experiment, preflight.as_ref(), style),
-    ];
+    ]);
     parts.join("\n\n")
 }
 
@@ -75,6 +80,30 @@ fn touched(touch: &Touch, preflight: Option<&Preflight>, style: Style) -> String
     lines.join("\n")
 }
 
+/// What the layer would inject, and into whom.
+fn injected(plan: &Plan) -> impl Iterator<Item = String> {
+    let faults = plan.injections.iter().map(|injection| wrap("  ", &injection.effect));
+    let who = match plan.percent {
+        100.0 => "in all requests: there is no control group, the baseline is what they are compared with".to_owned(),
+        percent => format!(
+            "in {} percent of requests; the others are the control group",
+            rounded(percent)
+        ),
+    };
+    let key = plan
+        .key
+        .as_ref()
+        .map_or("the trace, or the request id".to_owned(), |key| {
+            format!("the field {key}")
+        });
+    let key = wrap("    ", &format!("requests are told apart by {key}"));
+    let watched = plan
+        .watches
+        .iter()
+        .map(|function| wrap("  ", &format!("{function} is only watched")));
+    faults.chain([wrap("    ", &who), key]).chain(watched)
+}
+
 fn state(function: Option<&Function>) -> String {
     let Some(function) = function else {
         return "the function does not exist".to_owned();
@@ -90,10 +119,11 @@ fn state(function: Option<&Function>) -> String {
 
 fn measured(measure: &Measure) -> String {
     let tolerance = tolerance(&measure.tolerance, measure.unit.as_deref());
-    wrap(
-        "  ",
-        &format!("{}: {tolerance}, every {}", measure.name, measure.period),
-    )
+    let from = match &measure.layer {
+        Some(layer) => format!("{} as the layer of {} sees it", layer.statistic, layer.function),
+        None => format!("every {}", measure.period),
+    };
+    wrap("  ", &format!("{}: {tolerance}, {from}", measure.name))
 }
 
 fn tolerance(tolerance: &Tolerance, unit: Option<&str>) -> String {
@@ -103,6 +133,16 @@ fn tolerance(tolerance: &Tolerance, unit: Option<&str>) -> String {
         (tolerance.at_most, "at most ", unit.as_str()),
         (tolerance.rise_at_most_percent, "at most ", "% over the baseline"),
         (tolerance.fall_at_most_percent, "at most ", "% under the baseline"),
+        (
+            tolerance.above_control_at_most,
+            "at most ",
+            &format!("{unit} over the control group"),
+        ),
+        (
+            tolerance.above_control_at_most_percent,
+            "at most ",
+            "% over the control group",
+        ),
     ];
     let limits = limits
         .into_iter()

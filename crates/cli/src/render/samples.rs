@@ -67,6 +67,7 @@ fn measured(from: i64, until: i64, failed: &[f64], time: &[f64]) -> Measured {
         findings: findings
             .map(|(measure, points)| judge(measure, Some(210.0), &points, expected))
             .collect(),
+        seen: vec![],
     }
 }
 

@@ -237,6 +237,47 @@ fn renewing_allows_the_same() {
 }
 
 #[test]
+fn the_run_of_a_refused_lease_is_read_from_the_item_as_it_is() {
+    let run = |item: &Value| run_to_tell(item, 9_999).map(|run| run.to_string());
+    for (name, value) in [
+        ("schema_version", json!(2)),
+        ("percent", json!("many")),
+        ("expires_at_ms", json!("soon")),
+        ("role", json!(7)),
+    ] {
+        let item = with(name, value);
+        assert!(read(&item, ARN).is_err());
+        assert_eq!(run(&item).as_deref(), Some("r-1"), "{name}");
+    }
+    for (name, value) in [
+        ("run_id", json!("a b")),
+        ("run_id", json!(1)),
+        ("run_id", json!(null)),
+        ("role", json!("released")),
+        ("expires_at_ms", json!(9_999)),
+    ] {
+        assert_eq!(run(&with(name, value.clone())), None, "{name} {value}");
+    }
+    for not_a_lease in [json!(null), json!([]), json!("x"), json!({})] {
+        assert_eq!(run(&not_a_lease), None);
+    }
+}
+
+#[test]
+fn a_cap_below_what_a_run_asks_for_is_named() {
+    let caps = |max_percent| Caps { max_percent, ..FREE };
+    let capped = |item: &Value, max| lease(item).capped_by(&caps(max));
+    assert_eq!(
+        capped(&item(), 2.5).as_deref(),
+        Some("the owner allows at most 2.5 percent, and the run asks for 50")
+    );
+    assert_eq!(capped(&item(), 50.0), None);
+    for (name, value) in [("role", json!("observe")), ("faults", json!([]))] {
+        assert_eq!(capped(&with(name, value), 0.0), None, "{name}");
+    }
+}
+
+#[test]
 fn keys_are_as_documented() {
     assert_eq!(unqualified(&format!("{ARN}:live")), ARN);
     assert_eq!(unqualified(ARN), ARN);
@@ -244,6 +285,8 @@ fn keys_are_as_documented() {
     assert_eq!(lease_key(ARN), (format!("TARGET#{ARN}"), "LEASE"));
     let (pk, sk) = sketch_key(&"r-1".parse().unwrap(), "shop", "e1", Stage::Injection);
     assert_eq!((pk.as_str(), sk.as_str()), ("RUN#r-1#SKETCH#11", "shop#e1#injection"));
+    let (pk, sk) = problems_key(&"r-1".parse().unwrap(), "shop", "e1");
+    assert_eq!((pk.as_str(), sk.as_str()), ("RUN#r-1#SKETCH#11", "shop#e1#problems"));
 }
 
 proptest! {

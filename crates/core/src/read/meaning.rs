@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Problem, child};
-use crate::experiment::{BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Windows};
+use crate::experiment::{BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows};
 use crate::expression::{Piece, pieces};
+use crate::fault::{FaultPlan, MAX_SECS};
 use crate::span::Span;
 
 /// The parts of an experiment that are sound by themselves.
@@ -17,6 +18,18 @@ struct Draft {
     faults: Vec<(String, Fault)>,
     all_faults_sound: bool,
     measures: Vec<(String, Measure)>,
+}
+
+/// The shortest baseline of a run with the layer.
+///
+/// While there is no run, the layer reads the lease every 10 seconds.
+const LAYER_BASELINE: Span = Span::from_secs(15);
+
+impl Draft {
+    fn uses_layer(&self) -> bool {
+        let measured = self.measures.iter().any(|(_, measure)| measure.layer.is_some());
+        measured || self.faults.iter().any(|(_, fault)| fault.is_of_invocations())
+    }
 }
 
 fn part<T: DeserializeOwned>(value: &Value, pointer: &str) -> Option<T> {
@@ -71,22 +84,23 @@ fn reach(draft: &Draft, problems: &mut Vec<Problem>) {
             problems.push(Problem::at(pointer, format!("no fault touches `{function}`")).help(help));
         }
     }
-    if !draft.faults.is_empty() && radius.percent != 100.0 {
-        let kind = draft.faults[0].1.kind();
-        let message = format!("{kind} cannot be limited to {} percent of requests", radius.percent);
-        let help = "a control-plane fault meets every request of the function: write `percent: 100`";
+    let setting = draft.faults.iter().find(|(_, fault)| !fault.is_of_invocations());
+    if let Some((_, fault)) = setting
+        && radius.percent != 100.0
+    {
+        let message = format!(
+            "{} cannot be limited to {} percent of requests",
+            fault.kind(),
+            radius.percent
+        );
+        let help = "a fault that changes a setting meets every request of the function: write `percent: 100`";
         problems.push(Problem::at("/blast_radius/percent", message).help(help));
     }
 }
 
 fn faults_fit(draft: &Draft, problems: &mut Vec<Problem>) {
-    let mut seen = HashSet::new();
-    for (pointer, fault) in &draft.faults {
-        let source = match fault {
-            Fault::EventSourceDisabled { source, .. } => source.as_str(),
-            _ => "",
-        };
-        if !seen.insert((fault.kind(), fault.function(), source)) {
+    for (place, (pointer, fault)) in draft.faults.iter().enumerate() {
+        if draft.faults[..place].iter().any(|(_, other)| is_double(fault, other)) {
             let message = format!(
                 "there is already a fault of kind {} for `{}`",
                 fault.kind(),
@@ -94,14 +108,81 @@ fn faults_fit(draft: &Draft, problems: &mut Vec<Problem>) {
             );
             problems.push(Problem::at(pointer, message).help("keep one of the two"));
         }
-        if let Fault::Timeout { timeout, .. } = fault
-            && timeout.secs() > 900
-        {
-            let problem = Problem::at(
-                child(pointer, "timeout"),
-                format!("{timeout} is longer than Lambda allows"),
-            );
-            problems.push(problem.help("at most 15m"));
+        let before = problems.len();
+        limits_fit(pointer, fault, problems);
+        if let Some(reason) = alone(fault).filter(|_| problems.len() == before) {
+            problems.push(Problem::at(pointer, reason).help("see docs/experiment.md"));
+        }
+        for (index, condition) in fault.conditions().iter().enumerate() {
+            if let Err(reason) = condition.as_match() {
+                problems
+                    .push(Problem::at(child(&child(pointer, "match"), index), reason).help("see docs/experiment.md"));
+            }
+        }
+    }
+    together_fit(draft, problems);
+}
+
+/// Whether one of two faults says nothing new.
+fn is_double(fault: &Fault, other: &Fault) -> bool {
+    match (fault.setting(), other.setting()) {
+        (Some((setting, _)), Some((other_setting, _))) => {
+            setting == other_setting && fault.function() == other.function()
+        }
+        _ => fault == other,
+    }
+}
+
+/// Limits on lengths of time, which are texts to the schema.
+fn limits_fit(pointer: &str, fault: &Fault, problems: &mut Vec<Problem>) {
+    const MOST_MS: u64 = MAX_SECS as u64 * 1000;
+    let too_long = |field: &str, written: String| {
+        Problem::at(child(pointer, field), format!("{written} is longer than Lambda allows")).help("at most 15m")
+    };
+    match fault {
+        Fault::Timeout { timeout, .. } if timeout.secs() > MAX_SECS => {
+            problems.push(too_long("timeout", timeout.to_string()));
+        }
+        Fault::MemoryPressure { longest, .. } | Fault::CpuPressure { longest, .. } if longest.secs() > MAX_SECS => {
+            problems.push(too_long("longest", longest.to_string()));
+        }
+        Fault::Latency { delay, .. } if delay.millis() > MOST_MS => {
+            problems.push(too_long("delay", delay.to_string()));
+        }
+        Fault::Latency {
+            delay,
+            jitter: Some(jitter),
+            ..
+        } if jitter > delay => {
+            let message = format!("a jitter of {jitter} is more than the delay of {delay}");
+            problems.push(Problem::at(child(pointer, "jitter"), message).help("at most as much as `delay`"));
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a fault of invocations by itself.
+fn alone(fault: &Fault) -> Option<String> {
+    let said = fault.for_lease().ok()??;
+    FaultPlan::new(vec![said.fault]).err().map(|error| error.to_string())
+}
+
+/// The faults that one invocation would meet must go together.
+fn together_fit(draft: &Draft, problems: &mut Vec<Problem>) {
+    let mut seen = HashSet::new();
+    for (pointer, fault) in draft.faults.iter().filter(|(_, fault)| fault.is_of_invocations()) {
+        if !seen.insert(fault.function()) {
+            continue;
+        }
+        let same = draft
+            .faults
+            .iter()
+            .filter(|(_, other)| other.function() == fault.function());
+        let same = same.filter(|(_, fault)| alone(fault).is_none());
+        let plan = same.filter_map(|(_, fault)| fault.for_lease().ok().flatten());
+        if let Err(error) = FaultPlan::new(plan.map(|fault| fault.fault).collect()) {
+            let message = format!("`{}`: {error}", fault.function());
+            problems.push(Problem::at(pointer, message).help("these faults would meet the same invocation"));
         }
     }
 }
@@ -123,6 +204,11 @@ fn windows_fit(draft: &Draft, problems: &mut Vec<Problem>) {
         );
         problems.push(Problem::at("/windows/round", message).help("look less often, or inject for a shorter time"));
     }
+    if draft.uses_layer() && windows.baseline < LAYER_BASELINE {
+        let message = format!("a baseline of {} is too short for the layer", windows.baseline);
+        let help = format!("at least {LAYER_BASELINE}: the layer may take 10s to learn of a run");
+        problems.push(Problem::at("/windows/baseline", message).help(help));
+    }
     let spans = [windows.baseline.secs(), radius.longest.secs(), windows.recovery.secs()];
     let total: u64 = spans.into_iter().map(u64::from).sum::<u64>() + 2 * u64::from(windows.delay_secs());
     if total > u64::from(MAX_RUN.secs()) {
@@ -138,6 +224,11 @@ fn measures_fit(draft: &Draft, problems: &mut Vec<Problem>) {
             let message = format!("there is already a measure named `{}`", measure.name);
             problems.push(Problem::at(child(pointer, "name"), message).help("give each measure its own name"));
         }
+        source_fits(pointer, measure, problems);
+        tolerance_fits(pointer, measure, draft, problems);
+        if measure.layer.is_some() {
+            continue;
+        }
         if !valid_period(measure.period) {
             let message = format!("CloudWatch has no period of {}", measure.period);
             let help = "1s, 5s, 10s, 20s, 30s or whole minutes";
@@ -145,8 +236,6 @@ fn measures_fit(draft: &Draft, problems: &mut Vec<Problem>) {
         } else {
             points_fit(measure, draft, problems);
         }
-        source_fits(pointer, measure, problems);
-        tolerance_fits(pointer, measure, problems);
     }
 }
 
@@ -155,11 +244,17 @@ fn valid_period(period: Span) -> bool {
 }
 
 fn source_fits(pointer: &str, measure: &Measure, problems: &mut Vec<Problem>) {
-    let help = "either `metric`, or `metrics` with an `expression` over their ids";
+    let help = "one of `layer`, `metric`, or `metrics` with an `expression` over their ids";
+    if measure.layer.is_some() {
+        if measure.metric.is_some() || measure.expression.is_some() || !measure.metrics.is_empty() {
+            problems.push(Problem::at(pointer, "the measure has two sources").help(help));
+        }
+        return;
+    }
     match (&measure.metric, &measure.expression, measure.metrics.is_empty()) {
         (Some(_), None, true) => {}
         (None, Some(expression), false) => expression_fits(pointer, expression, measure, problems),
-        (None, None, true) => problems.push(Problem::at(pointer, "the measure has no metric").help(help)),
+        (None, None, true) => problems.push(Problem::at(pointer, "the measure has no source").help(help)),
         (Some(_), _, _) => problems.push(Problem::at(pointer, "the measure has two sources").help(help)),
         (None, Some(_), true) => problems.push(Problem::at(pointer, "`metrics` is missing").help(help)),
         (None, None, false) => problems.push(Problem::at(pointer, "`expression` is missing").help(help)),
@@ -206,14 +301,38 @@ fn ids_in(expression: &str) -> BTreeSet<&str> {
 /// The id under which the result of a measure is asked for; no metric may take it.
 pub(crate) const RESULT_ID: &str = "result";
 
-fn tolerance_fits(pointer: &str, measure: &Measure, problems: &mut Vec<Problem>) {
+fn tolerance_fits(pointer: &str, measure: &Measure, draft: &Draft, problems: &mut Vec<Problem>) {
     let tolerance = &measure.tolerance;
+    if tolerance.needs_control() {
+        control_fits(pointer, measure, draft, problems);
+    }
     if let (Some(least), Some(most)) = (tolerance.at_least, tolerance.at_most)
         && least > most
     {
         let message = format!("nothing is at least {least} and at most {most}");
         problems.push(Problem::at(child(pointer, "tolerance"), message).help("`at_least` must not be above `at_most`"));
     }
+}
+
+/// Comparing with the control group needs one, and something that groups can differ in.
+fn control_fits(pointer: &str, measure: &Measure, draft: &Draft, problems: &mut Vec<Problem>) {
+    let percent = draft.blast_radius.as_ref().map_or(0.0, |radius| radius.percent);
+    let (message, help) = match &measure.layer {
+        None => (
+            "a metric has no control group".to_owned(),
+            "use `layer`, or compare with the baseline: `rise_at_most_percent`",
+        ),
+        Some(layer) if layer.statistic == Statistic::RequestsPerSecond => (
+            "requests_per_second is of both groups together".to_owned(),
+            "compare with the baseline: `fall_at_most_percent`",
+        ),
+        Some(_) if percent >= 100.0 => (
+            "with 100 percent there is no control group".to_owned(),
+            "a smaller blast_radius.percent, or compare with the baseline: `rise_at_most_percent`",
+        ),
+        Some(_) => return,
+    };
+    problems.push(Problem::at(child(pointer, "tolerance"), message).help(help));
 }
 
 fn points_fit(measure: &Measure, draft: &Draft, problems: &mut Vec<Problem>) {

@@ -52,6 +52,13 @@ fn say(error: &ValidationError<'_>, whole: &Value) -> Vec<Problem> {
             format!("{name} is {value}, but must be at most {}", plain(limit)),
             description(schema),
         ),
+        ValidationErrorKind::Enum { options } => {
+            let words = options.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let words: Vec<&str> = words.collect();
+            let near = value.as_str().and_then(|word| nearest(word, words.iter().copied()));
+            let help = suggestion(near, &format!("one of {}", words.join(", ")));
+            (format!("{} is not right for {name}", shown(value)), help)
+        }
         ValidationErrorKind::Pattern { .. } => {
             (format!("{} is not right for {name}", shown(value)), description(schema))
         }
@@ -79,7 +86,8 @@ fn wrong_type(name: &str, value: &Value, kind: &TypeKind, schema: &Value) -> (St
         TypeKind::Single(JsonType::Boolean) => "true or false",
         TypeKind::Single(JsonType::Array) => "a list",
         TypeKind::Single(JsonType::Object) => "a group of fields",
-        TypeKind::Single(JsonType::Null) | TypeKind::Multiple(_) => "something else",
+        TypeKind::Single(JsonType::Null) => "nothing",
+        TypeKind::Multiple(_) => "a single value",
     };
     let quoted = Value::String(value.to_string());
     let is_scalar = value.is_number() || value.is_boolean();

@@ -389,3 +389,157 @@ pub(crate) const BAD_TOGETHER: &[(&str, Edits)] = &[
         ],
     ),
 ];
+
+/// A valid experiment of the layer, from [`VALID`].
+const LATENCY: (&str, &str) = (
+    "  - kind: reserved_concurrency\n    function: shop-payments\n    executions: 0",
+    "  - kind: latency\n    function: shop-payments\n    delay: 1s",
+);
+const HALF: (&str, &str) = ("  percent: 100", "  percent: 50\n  key: /order_id");
+const BY_LAYER: (&str, &str) = (
+    "    metric:\n      namespace: Shop\n      name: CheckoutLatency\n      statistic: p99\n    tolerance: { at_most: 1500, rise_at_most_percent: 50 }",
+    "    layer: { function: shop-checkout, statistic: p99 }\n    tolerance: { at_most: 1500, above_control_at_most: 50 }",
+);
+
+/// Right as they are.
+pub(crate) const GOOD_LAYER: &[(&str, Edits)] = &[
+    ("latency for half of the requests", &[LATENCY, HALF, BY_LAYER]),
+    ("nobody meets it", &[LATENCY, ("percent: 100", "percent: 0")]),
+    (
+        "jitter and conditions",
+        &[
+            LATENCY,
+            (
+                "delay: 1s",
+                "delay: 250ms\n    jitter: 50ms\n    distribution: normal\n    match: [{ field: /a, equals: 1 }, { field: /b, prefix: x }, { field: /c, exists: true }, { field: /d, regex: '^x+$' }]",
+            ),
+        ],
+    ),
+    (
+        "two faults that go together",
+        &[
+            LATENCY,
+            (
+                "delay: 1s",
+                "delay: 1s\n  - kind: error\n    function: shop-payments\n    error_type: Busy",
+            ),
+        ],
+    ),
+];
+
+pub(crate) const BAD_LAYER: &[(&str, Edits)] = &[
+    ("delay without a unit", &[LATENCY, ("delay: 1s", "delay: «1000")]),
+    (
+        "delay longer than Lambda allows",
+        &[LATENCY, ("delay: 1s", "delay: «16m")],
+    ),
+    (
+        "jitter over the delay",
+        &[LATENCY, ("delay: 1s", "delay: 1s\n    jitter: «2s")],
+    ),
+    (
+        "a word that is not known",
+        &[LATENCY, ("delay: 1s", "delay: 1s\n    at: «befor")],
+    ),
+    (
+        "key that is no pointer",
+        &[LATENCY, ("percent: 100", "percent: 50\n  key: «order_id")],
+    ),
+    (
+        "conditions that cannot be tested",
+        &[
+            LATENCY,
+            (
+                "delay: 1s",
+                "delay: 1s\n    match:\n      - «field: /a\n      - «field: /b\n        equals: 1\n        prefix: x\n      - «field: /c\n        exists: false\n      - «field: /d\n        regex: '('",
+            ),
+        ],
+    ),
+    (
+        "two faults that exclude each other",
+        &[
+            LATENCY,
+            ("- kind: latency", "- «kind: latency"),
+            (
+                "delay: 1s",
+                "delay: 1s\n  - kind: hang\n    function: shop-payments\n  - kind: crash\n    function: shop-payments",
+            ),
+        ],
+    ),
+    (
+        "a setting beside a fault for some requests",
+        &[
+            ("  percent: 100", "  percent: «50"),
+            (
+                "executions: 0",
+                "executions: 0\n  - kind: hang\n    function: shop-payments",
+            ),
+        ],
+    ),
+    (
+        "pressure for longer than Lambda allows",
+        &[(
+            "  - kind: reserved_concurrency\n    function: shop-payments\n    executions: 0",
+            "  - kind: cpu_pressure\n    function: shop-payments\n    threads: 2\n    longest: «16m",
+        )],
+    ),
+    (
+        "statistic that the layer does not have",
+        &[
+            LATENCY,
+            HALF,
+            BY_LAYER,
+            ("statistic: p99 }\n    tolerance", "statistic: «p100 }\n    tolerance"),
+        ],
+    ),
+    (
+        "layer and metric both",
+        &[
+            LATENCY,
+            HALF,
+            BY_LAYER,
+            ("- name: latency", "- «name: latency"),
+            (
+                "    layer:",
+                "    metric: { namespace: Shop, name: OrdersPlaced, statistic: Sum }\n    layer:",
+            ),
+        ],
+    ),
+    (
+        "a metric against the control group",
+        &[(
+            "tolerance: { at_most: 1500,",
+            "«tolerance: { above_control_at_most: 5, at_most: 1500,",
+        )],
+    ),
+    (
+        "no control group to compare with",
+        &[
+            LATENCY,
+            BY_LAYER,
+            ("tolerance: { at_most: 1500", "«tolerance: { at_most: 1500"),
+        ],
+    ),
+    (
+        "traffic against the control group",
+        &[
+            LATENCY,
+            HALF,
+            BY_LAYER,
+            (
+                "statistic: p99 }\n    tolerance: {",
+                "statistic: requests_per_second }\n    «tolerance: {",
+            ),
+        ],
+    ),
+    (
+        "baseline too short for the layer",
+        &[
+            LATENCY,
+            HALF,
+            BY_LAYER,
+            ("  baseline: 30s", "  baseline: «14s"),
+            ("    period: 5s\n    metrics:", "    period: 1s\n    metrics:"),
+        ],
+    ),
+];

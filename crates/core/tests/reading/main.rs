@@ -106,6 +106,16 @@ fn faults() {
 }
 
 #[test]
+fn faults_of_the_layer() {
+    for (name, edits) in GOOD_LAYER {
+        if let Err(problems) = experiment_from_text(&edited(edits)) {
+            panic!("{name}: {problems:#?}");
+        }
+    }
+    insta::assert_snapshot!(catalogue(BAD_LAYER));
+}
+
+#[test]
 fn things_that_do_not_fit_together() {
     insta::assert_snapshot!(catalogue(BAD_FIT));
 }

@@ -37,6 +37,13 @@ pub(crate) fn page(schema: &Value) -> String {
                 let kind = variant["properties"]["kind"]["const"].as_str().unwrap();
                 page += &table(&format!("`kind: {kind}`"), "###", variant);
             }
+            // Some kinds share a group; it is described once.
+            let inner = variants
+                .iter()
+                .find_map(|variant| variant.pointer("/properties/match/items"));
+            if let Some(inner) = inner.and_then(|inner| resolve(schema, inner)) {
+                page += &table("`match`", "###", inner);
+            }
         } else if group["properties"].is_object() {
             page += &table(&format!("`{name}`"), "##", group);
             page += &nested(schema, group);
@@ -116,7 +123,13 @@ fn form(schema: &Value, field: &Value) -> String {
         Some("object") => "fields with names of your choice".to_owned(),
         Some("integer") => format!("a whole number{limits}"),
         Some("number") => format!("a number{limits}"),
+        Some("string") if resolved["enum"].is_array() => {
+            let words = resolved["enum"].as_array().unwrap().iter();
+            let words: Vec<String> = words.map(|word| format!("`{}`", word.as_str().unwrap())).collect();
+            words.join(" or ")
+        }
         Some("string") => "text".to_owned(),
+        None if resolved["type"].is_array() => "text, a number, or true or false".to_owned(),
         _ => "one of the kinds below".to_owned(),
     }
 }
