@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: a real experiment against the sample shop, on this machine.
 //!
-//! The same experiment is run against two versions of `checkout`: `payments` is throttled, and the question is whether
-//! orders still go through. The naive version fails them, the hardened one keeps them. Every process is held by a
-//! [`Guarded`]: whatever ends this one, a Ctrl-C or a SIGKILL, ends them all.
+//! The same experiments are run against two versions of `checkout`. First `payments` is throttled, and the question is
+//! whether orders still go through; then the layer slows `payments` down for half of the orders, and the question is
+//! whether these customers are served like the others. The naive version fails both, the hardened one stands both.
+//! Every process is held by a [`Guarded`]: whatever ends this one, a Ctrl-C or a SIGKILL, ends them all.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::process::{cargo, run as run_command};
 use crate::report::{duration, phase};
 
-/// The function that the experiments throttle.
+/// The function that the experiments throttle and slow down.
 const TARGET: &str = "shop-payments";
 
 /// Orders per second that the traffic generator sends to the checkout under test.
@@ -35,18 +36,36 @@ const TRAFFIC_PATIENCE: Duration = Duration::from_secs(20);
 /// One experiment of the demonstration and what it must show.
 struct Scenario {
     experiment: &'static str,
+    what: &'static str,
     checkout: &'static str,
     expected: Verdict,
 }
 
-const SCENARIOS: [Scenario; 2] = [
+const THROTTLED: &str = "every invocation of payments throttled";
+const SLOW: &str = "payments a second slower for half of the orders";
+
+const SCENARIOS: [Scenario; 4] = [
     Scenario {
         experiment: "payments-throttled-naive",
+        what: THROTTLED,
         checkout: "shop-checkout-naive",
         expected: Verdict::Deviated,
     },
     Scenario {
         experiment: "payments-throttled-hardened",
+        what: THROTTLED,
+        checkout: "shop-checkout-hardened",
+        expected: Verdict::Upheld,
+    },
+    Scenario {
+        experiment: "payments-slow-naive",
+        what: SLOW,
+        checkout: "shop-checkout-naive",
+        expected: Verdict::Deviated,
+    },
+    Scenario {
+        experiment: "payments-slow-hardened",
+        what: SLOW,
         checkout: "shop-checkout-hardened",
         expected: Verdict::Upheld,
     },
@@ -192,16 +211,22 @@ print(json.dumps(answer.get('ReservedConcurrentExecutions')))";
 }
 
 fn conclude(findings: &[Finding]) -> Result<(), Error> {
-    println!("\nWhat this showed, with {TARGET} throttled:");
+    println!("\nWhat this showed:");
     let mut problems = Vec::new();
+    let mut said = "";
     for finding in findings {
         let Scenario {
             experiment,
+            what,
             checkout,
             expected,
         } = finding.scenario;
+        if said != *what {
+            said = what;
+            println!("  with {what}:");
+        }
         println!(
-            "  {checkout:<24} {:<10} ({experiment}, {})",
+            "    {checkout:<24} {:<10} ({experiment}, {})",
             finding.verdict.words(),
             duration(finding.took)
         );

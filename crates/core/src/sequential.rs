@@ -138,18 +138,15 @@ pub fn rate(count: u64, time: f64, alpha: f64) -> Interval {
 pub fn quantile(durations: &Sketch, share: f64, alpha: f64) -> Interval {
     let trials = durations.count();
     let mut interval = Interval { low: 0.0, high: None };
-    let (mut seen, mut found_low) = (0_u64, false);
+    // Whether a duration is found that is not rejected: below all that were seen, to begin with.
+    let mut found_low = !Against::new(0, trials).rejects(share, alpha);
+    let mut seen = 0_u64;
     for (middle, count) in durations.buckets() {
         seen = seen.saturating_add(count);
         let is_more = seen as f64 / trials as f64 > share;
         let rejected = Against::new(seen, trials).rejects(share, alpha);
         if !found_low && (is_more || !rejected) {
-            // All before were rejected, so the true one is not below this bucket.
-            interval.low = if seen == count {
-                0.0
-            } else {
-                middle * (1.0 - RELATIVE_ACCURACY)
-            };
+            interval.low = middle * (1.0 - RELATIVE_ACCURACY);
             found_low = true;
         }
         if is_more && rejected {
@@ -266,6 +263,14 @@ mod tests {
         assert_eq!(proportion(100, 100, 0.05).high, Some(1.0));
         assert_eq!(proportion(0, 0, 0.05), proportion(5, 10, 0.0));
         assert_eq!(rate(0, 0.0, 0.05).high, None);
+        let mut same = Sketch::default();
+        (0..100).for_each(|_| same.add(20.0));
+        let interval = quantile(&same, 0.75, 0.05);
+        let high = interval.high.unwrap();
+        assert!(
+            (19.0..20.0).contains(&interval.low) && (20.0..21.0).contains(&high),
+            "{interval:?}"
+        );
         assert_eq!(
             quantile(&Sketch::default(), 0.5, 0.05),
             Interval { low: 0.0, high: None }

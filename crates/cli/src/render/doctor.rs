@@ -87,7 +87,7 @@ mod tests {
         let checks = examine(&access, &function).await.unwrap();
         let text = text(&function, &checks, Style::PLAIN);
         for line in text.lines() {
-            let is_copied = (line.starts_with("      aws ") || line.starts_with("      inoculate "));
+            let is_copied = line.starts_with("      aws ") || line.starts_with("      inoculate ");
             assert!(is_copied || line.chars().count() <= WIDTH, "too wide: {line}");
         }
         text

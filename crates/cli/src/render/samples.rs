@@ -2,10 +2,14 @@
 
 use inoculate_core::error::Result;
 use inoculate_core::experiment::Experiment;
-use inoculate_core::judge::{Point, Verdict, Window, judge};
+use inoculate_core::groups::{Group, KeyKind};
+use inoculate_core::judge::{GroupWindow, Point, Verdict, Window, judge, judge_groups};
+use inoculate_core::layer::Stage;
 use inoculate_core::ports::{Evaluation, Measured, Results};
 use inoculate_core::run::{Cause, Ending, Event, JournalEntry, NewRun, Run, Status};
+use inoculate_core::seen::{LayerProblems, SeenSummary, SketchRecord, Written};
 use inoculate_core::setting::{Setting, SettingValue};
+use inoculate_core::sketch::{Observation, Seen};
 use inoculate_core::undo::{UndoRecord, UndoState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -247,6 +251,100 @@ pub(crate) fn refused() -> RunDetails {
         recovery: None,
         recovered: None,
     });
+    details
+}
+
+/// What the layers of a run with groups wrote: so many requests in each group, and how many of the experimental one failed.
+fn seen_by_layers(stage: Stage, requests: u64, failed: u64) -> Vec<SketchRecord> {
+    let of = |function: &str, failed: u64| {
+        let mut seen = Seen::default();
+        for (group, failed, ms) in [(Group::Control, 0, 21.0), (Group::Experimental, failed, 1021.0)] {
+            let slow = group == Group::Experimental && stage == Stage::Injection;
+            for request in 0..requests {
+                let observation = Observation {
+                    key: KeyKind::Field,
+                    error: request < failed,
+                    http_5xx: false,
+                    timeout: false,
+                    injected: slow && function == "shop-payments",
+                    duration_ms: if slow { ms } else { 21.0 },
+                };
+                seen.add(group, &observation);
+            }
+        }
+        SketchRecord {
+            function_arn: function.to_owned(),
+            environment: "e".to_owned(),
+            stage,
+            seen,
+            lost_writes: 0,
+            since_ms: None,
+        }
+    };
+    vec![of("shop-payments", 0), of("shop-checkout", failed)]
+}
+
+/// A run of the layer: half of the requests met the fault, and the layer of one environment refused the lease.
+pub(crate) fn layered() -> RunDetails {
+    let experiment = inoculate_core::read::experiment_from_text(
+        "name: payments-slow
+hypothesis: Customers place their orders within a second even when payments takes a second longer.
+blast_radius: { functions: [shop-payments], percent: 50, key: /order_id, longest: 2m }
+windows: { baseline: 1m, round: 10s, recovery: 1m }
+faults:
+  - { kind: latency, function: shop-payments, delay: 1s }
+steady_state:
+  - name: checkout-time
+    layer: { function: shop-checkout, statistic: p75 }
+    tolerance: { at_most: 1000 }
+  - name: failed-orders
+    layer: { function: shop-checkout, statistic: error_rate }
+    tolerance: { above_control_at_most: 5 }
+",
+    );
+    let experiment = experiment.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let measured = |from: i64, until: i64, stage: Stage, requests: u64, failed: u64, problems: Vec<LayerProblems>| {
+        let window = Window {
+            from: at(from),
+            until: at(until),
+        };
+        let sketches = seen_by_layers(stage, requests, failed);
+        let written = Written { sketches, problems };
+        let findings = experiment.steady_state.iter().map(|measure| {
+            let layer = measure.layer.as_ref().unwrap();
+            let seen = written.of(layer.function.as_str()).seen;
+            let window = GroupWindow {
+                stage,
+                seen: &seen,
+                lasted: window.until.duration_since(window.from),
+                measures: 2,
+                baseline: None,
+            };
+            judge_groups(measure, layer, &window)
+        });
+        let functions = experiment.functions().into_iter();
+        Measured {
+            at: at(until),
+            window,
+            findings: findings.collect(),
+            seen: functions
+                .map(|name| SeenSummary::of(name, stage, &written.of(name.as_str())))
+                .collect(),
+        }
+    };
+    let refused = LayerProblems {
+        function_arn: "shop-payments".to_owned(),
+        problems: vec!["the lease is ignored: schema version 2 is later than 1".to_owned()],
+    };
+    let during = measured(64, 114, Stage::Injection, 310, 140, vec![refused]);
+    let because = during.findings[0].sentence.clone();
+    let mut details = completed(Verdict::Deviated, during, Cause::Harm, &because);
+    details.faults = vec![];
+    details.results.baseline = Some(measured(0, 60, Stage::Baseline, 300, 0, vec![]));
+    if let Some(evaluation) = &mut details.results.evaluation {
+        evaluation.recovery = Some(measured(188, 248, Stage::Recovery, 290, 0, vec![]));
+    }
+    details.experiment = Some(experiment);
     details
 }
 

@@ -47,6 +47,28 @@ fn a_run_that_deviated() {
 }
 
 #[test]
+fn a_run_of_the_layer() {
+    assert_snapshot!(everything(&samples::layered()));
+    let during = samples::layered().results.observations.remove(0);
+    assert_snapshot!(
+        "progress_of_groups",
+        fits(findings::brief(&during.findings, Style::PLAIN))
+    );
+}
+
+#[test]
+fn a_plan_of_the_layer() {
+    let experiment = samples::layered().experiment.unwrap();
+    let outlook = Outlook {
+        plan: Plan::of(&experiment),
+        experiment,
+        could_start: None,
+        preflight: None,
+    };
+    assert_snapshot!(fits(plan::text(&outlook, Style::PLAIN)));
+}
+
+#[test]
 fn a_refused_run() {
     assert_snapshot!(everything(&samples::refused()));
 }

@@ -98,68 +98,71 @@ pub fn add(
     version: &LayerVersion,
     record: Option<&Record>,
 ) -> Result<Addition, Vec<Refusal>> {
-    let first = Record::new(&now.arn);
-    let known = record.unwrap_or(&first);
-    let mut next = known.clone();
-    let mut steps = Vec::new();
-
-    let present = ours_in(now, ours);
-    let layers = with_layer(now, ours, Some(&version.arn), true);
-    if layers != now.layers {
-        steps.push(Step::Layer {
-            from: present.clone(),
-            to: Some(version.arn.clone()),
-        });
-        // Whatever version of ours is there, it is there by an attach that is on record, so the first one counts.
-        let before = known
-            .layer
-            .as_ref()
-            .map_or(present.clone(), |added| added.before.clone());
-        next.layer = Some(Added {
-            set: version.arn.clone(),
-            before: present.and(before),
-        });
-    }
-    let mut variables = now.variables.clone();
-    for (name, value) in [(WRAPPER, WRAPPER_PATH), (TABLE, &ours.table)] {
-        let current = now.variables.get(name).map(str::to_owned);
-        if current.as_deref() != Some(value) {
-            variables.set(name, Some(value));
-            steps.push(Step::Variable {
-                name: name.to_owned(),
-                from: current.clone(),
-                to: Some(value.to_owned()),
-            });
-            let added = Added {
-                set: value.to_owned(),
-                before: current,
-            };
-            next.variables.insert(name.to_owned(), added);
-        }
-    }
+    let mut addition = Addition {
+        steps: Vec::new(),
+        change: Change::default(),
+        policy: !has_policy,
+        record: record.cloned().unwrap_or_else(|| Record::new(&now.arn)),
+    };
+    let layers = add_layer(now, ours, version, &mut addition);
+    let variables = add_variables(now, ours, &mut addition);
     if !has_policy {
-        steps.push(policy_step(now, ours, true));
-        next.roles.insert(now.role.clone());
+        addition.steps.push(Step::Policy {
+            role: now.role.clone(),
+            policy: ours.policy.clone(),
+            attached: true,
+        });
+        addition.record.roles.insert(now.role.clone());
     }
     let refusals = limits(now, version, &layers, &variables);
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    Ok(Addition {
-        steps,
-        change: Change::between(now, layers, variables),
-        policy: !has_policy,
-        record: next,
-    })
+    addition.change = Change::between(now, layers, variables);
+    Ok(addition)
 }
 
-/// The step of giving or taking the policy.
-fn policy_step(now: &Configuration, ours: &Ours, attached: bool) -> Step {
-    Step::Policy {
-        role: now.role.clone(),
-        policy: ours.policy.clone(),
-        attached,
+/// The layers with ours among them.
+fn add_layer(now: &Configuration, ours: &Ours, version: &LayerVersion, addition: &mut Addition) -> Vec<String> {
+    let layers = with_layer(now, ours, Some(&version.arn), true);
+    if layers != now.layers {
+        let present = ours_in(now, ours);
+        // Whatever version of ours is there, it is there by an attach that is on record, so the first one counts.
+        let recorded = addition.record.layer.take();
+        let before = recorded.map_or(present.clone(), |added| added.before);
+        addition.record.layer = Some(Added {
+            set: version.arn.clone(),
+            before: present.as_ref().and(before),
+        });
+        addition.steps.push(Step::Layer {
+            from: present,
+            to: Some(version.arn.clone()),
+        });
     }
+    layers
+}
+
+/// The variables with ours among them.
+fn add_variables(now: &Configuration, ours: &Ours, addition: &mut Addition) -> Variables {
+    let mut variables = now.variables.clone();
+    for (name, value) in [(WRAPPER, WRAPPER_PATH), (TABLE, &ours.table)] {
+        let current = now.variables.get(name).map(str::to_owned);
+        if current.as_deref() == Some(value) {
+            continue;
+        }
+        variables.set(name, Some(value));
+        addition.steps.push(Step::Variable {
+            name: name.to_owned(),
+            from: current.clone(),
+            to: Some(value.to_owned()),
+        });
+        let added = Added {
+            set: value.to_owned(),
+            before: current,
+        };
+        addition.record.variables.insert(name.to_owned(), added);
+    }
+    variables
 }
 
 /// The limits of Lambda, for what would be changed.
@@ -209,46 +212,51 @@ pub fn remove(now: &Configuration, ours: &Ours, record: Option<&Record>) -> Remo
     };
     let layers = without_layer(now, ours, record, &mut removal);
     let other = other_stack(now, ours).filter(|_| record.is_none());
-    if let Some(stack) = other {
-        removal
-            .left
-            .push(Note::new(format!("what the stack {stack} attached stays")));
-    }
+    let told = other.map(|stack| Note::new(format!("what the stack {stack} attached stays")));
+    removal.left.extend(told);
     let mut variables = now.variables.clone();
     for (name, value) in [(WRAPPER, WRAPPER_PATH), (TABLE, &ours.table)] {
         let Some(current) = now.variables.get(name) else {
             continue;
         };
-        let before = match record {
-            None if name == WRAPPER && other.is_some() => continue,
-            None if current == value => None,
-            None => continue,
-            Some(record) => match record.variables.get(name) {
-                Some(added) if added.set == current => added.before.as_deref(),
-                Some(added) if added.before.as_deref() == Some(current) => continue,
-                Some(_) => {
-                    removal
-                        .left
-                        .push(Note::new(format!("{name} was changed since it was attached")));
-                    continue;
-                }
-                None => {
-                    removal
-                        .left
-                        .push(Note::new(format!("{name} was there before it was attached")));
-                    continue;
-                }
-            },
+        let is_of_other = name == WRAPPER && other.is_some();
+        let fate = match record {
+            Some(record) => by_record(record, name, current),
+            None if current == value && !is_of_other => Fate::Becomes(None),
+            None => Fate::Stays(None),
         };
-        variables.set(name, before);
-        removal.steps.push(Step::Variable {
-            name: name.to_owned(),
-            from: Some(current.to_owned()),
-            to: before.map(str::to_owned),
-        });
+        match fate {
+            Fate::Stays(why) => removal.left.extend(why.map(Note::new)),
+            Fate::Becomes(before) => {
+                variables.set(name, before);
+                removal.steps.push(Step::Variable {
+                    name: name.to_owned(),
+                    from: Some(current.to_owned()),
+                    to: before.map(str::to_owned),
+                });
+            }
+        }
     }
     removal.change = Change::between(now, layers, variables);
     removal
+}
+
+/// What becomes of a variable.
+enum Fate<'a> {
+    /// It gets the value from before, or is taken away.
+    Becomes(Option<&'a str>),
+    /// It is left as it is, for this reason if there is something to say.
+    Stays(Option<String>),
+}
+
+/// Puts back what was there before, where the value is still the one that was set.
+fn by_record<'a>(record: &'a Record, name: &str, current: &str) -> Fate<'a> {
+    match record.variables.get(name) {
+        Some(added) if added.set == current => Fate::Becomes(added.before.as_deref()),
+        Some(added) if added.before.as_deref() == Some(current) => Fate::Stays(None),
+        Some(_) => Fate::Stays(Some(format!("{name} was changed since it was attached"))),
+        None => Fate::Stays(Some(format!("{name} was there before it was attached"))),
+    }
 }
 
 /// The layers as they were before.

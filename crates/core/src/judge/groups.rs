@@ -334,7 +334,16 @@ fn sentence(
     let Some(compared) = &finding.groups else {
         return String::new();
     };
-    let said = |estimate: &Estimate| format!("{} {unit} in {} requests", number(estimate.value), estimate.requests);
+    let said = |estimate: &Estimate| {
+        let (value, requests) = (number(estimate.value), estimate.requests);
+        match layer.statistic {
+            Statistic::ErrorRate | Statistic::Http5xxRate | Statistic::TimeoutRate => {
+                format!("{value} {unit} of {requests} requests")
+            }
+            Statistic::RequestsPerSecond => format!("{value} {unit} in {requests} requests"),
+            Statistic::Percentile(_) => format!("{} {value} {unit} of {requests} requests", layer.statistic),
+        }
+    };
     let group = match window.stage {
         Stage::Injection if layer.statistic != Statistic::RequestsPerSecond => " of the experimental group",
         _ => "",
