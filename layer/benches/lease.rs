@@ -1,10 +1,11 @@
-//! How fast a lease takes effect: `cargo bench -p inoculate-layer --bench lease`.
+//! How fast a lease takes effect, and how true to its time a latency fault is:
+//! `cargo bench -p inoculate-layer --bench lease`.
 //!
-//! The real binary stands between a runtime that asks for one event after the other and a Runtime API that always has
-//! one. A scripted DynamoDB has the lease. Printed is how long it takes from a lease that is written to the first
-//! request that meets the fault, and from one that is released to the last.
+//! The real binary stands between a runtime that asks for one event after the other and a machine that always has one,
+//! and has the lease.
 //!
-//! `INOCULATE_BENCH_ROUNDS` is the number of rounds, 20 by default; each takes about six seconds.
+//! `INOCULATE_BENCH_ROUNDS` is the number of leases that are written and released, 30 by default; each takes about
+//! seven seconds. `INOCULATE_BENCH_DELAYS` is the number of latency faults, 1,000 by default.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,13 +13,16 @@
     reason = "a benchmark may stop, prints, and reads the real clock"
 )]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod support;
 
-const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use support::machine::{Machine, lease};
+use support::wire::{NEXT, answer, connect, exchange, invoke};
+use support::{Started, at, extension, free_address, millis, print_times, setting, sorted};
 
 /// Between two events: 200 in a second.
 const PACE: Duration = Duration::from_millis(5);
@@ -26,195 +30,117 @@ const PACE: Duration = Duration::from_millis(5);
 /// How long to watch after a change. More than the two seconds that it may take.
 const WATCH: Duration = Duration::from_millis(3_000);
 
-/// What the two scripted services and the benchmark share.
-#[derive(Default)]
-struct Scene {
-    role: &'static str,
-    fence: u64,
-    /// When answers went out that were the fault.
-    injected: Vec<Instant>,
-}
-
-type Shared = Arc<Mutex<Scene>>;
+/// The delay of the latency fault.
+const DELAY: Duration = Duration::from_millis(20);
 
 fn main() {
-    let rounds = std::env::var("INOCULATE_BENCH_ROUNDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let scene = Shared::default();
-    scene.lock().unwrap().role = "observe";
-    let (api, table) = (serve(&scene, runtime_api), serve(&scene, dynamo));
-    let (mut layer, address) = start_layer(api, table);
-    std::thread::spawn(move || invoke_for_ever(address));
+    accuracy(setting("INOCULATE_BENCH_DELAYS", 1_000));
+    effect(setting("INOCULATE_BENCH_ROUNDS", 30));
+}
+
+/// From a lease that allows faults to the first, and from one that is released to the last.
+fn effect(rounds: usize) {
+    let machine = Machine::start(200);
+    let faults = json!([{ "fault": { "kind": "response", "status": 503, "handler": "run" } }]);
+    let change = |role: &str, fence: usize| {
+        machine.with(|state| {
+            state.lease = lease(role, &faults);
+            state.lease["fence"] = json!(fence);
+            state.injected.clear();
+            Instant::now()
+        })
+    };
+    change("observe", 0);
+    let (proxy, table) = (free_address(), format!("http://{}", machine.address));
+    let mut command = extension(machine.address, proxy, &table);
+    // Only so that a round begins soon after the one before was released.
+    let _layer = Started::listening(command.env("INOCULATE_POLL_MS", "1000"), proxy);
+    std::thread::spawn(move || invoke_for_ever(proxy));
     std::thread::sleep(Duration::from_secs(2));
     let (mut first, mut last) = (Vec::new(), Vec::new());
-    for _ in 0..rounds.unwrap_or(20) {
-        let written = change(&scene, "fault");
+    for round in 1..=rounds {
+        let written = change("fault", round);
         std::thread::sleep(Duration::from_millis(2_000 + fastrand::u64(..1_000)));
         // A fault that did not happen in that time is no figure, and ends the benchmark.
-        let happened = *scene.lock().unwrap().injected.first().unwrap();
+        let happened = machine.with(|state| state.injected.first().copied()).unwrap();
         first.push(millis(happened - written));
-        let released = change(&scene, "released");
+        let released = change("released", round);
         std::thread::sleep(WATCH);
         // None after the release is as good as it gets: zero.
-        let ended = scene.lock().unwrap().injected.last().copied().unwrap_or(released);
+        let ended = machine.with(|state| state.injected.last().copied()).unwrap_or(released);
         last.push(millis(ended - released));
-        change(&scene, "observe");
+        change("observe", round);
         std::thread::sleep(Duration::from_millis(1_200));
     }
-    println!("under 200 requests a second, the function read about once a second (reach: 2 s at p99):");
-    print(
+    println!("under 200 requests a second, the lease read once a second, {rounds} rounds:");
+    let (first, last) = (sorted(first), sorted(last));
+    print_times(
         "lease turned from observe to fault until the first injected",
-        &mut first,
+        &first,
+        "ms",
+        Some(2_000.0),
     );
-    print("lease released until the last injected", &mut last);
-    layer.kill().unwrap();
-    layer.wait().unwrap();
-}
-
-/// Writes the lease, and forgets what happened before.
-fn change(scene: &Shared, role: &'static str) -> Instant {
-    let mut scene = scene.lock().unwrap();
-    scene.role = role;
-    scene.fence += 1;
-    scene.injected.clear();
-    Instant::now()
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-fn print(what: &str, times: &mut [f64]) {
-    times.sort_by(f64::total_cmp);
-    let at = |quantile: f64| times[((times.len() - 1) as f64 * quantile).round() as usize];
-    println!(
-        "  {what:62} p50 {:6.0} ms   p99 {:6.0} ms   longest {:6.0} ms   ({} rounds)",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        times.len()
-    );
-}
-
-fn start_layer(api: SocketAddr, table: SocketAddr) -> (Child, SocketAddr) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let layer = Command::new(env!("CARGO_BIN_EXE_inoculate-layer"))
-        .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
-        .env("INOCULATE_PORT", address.port().to_string())
-        .env("INOCULATE_TABLE", "inoculate")
-        .env("INOCULATE_LOG", "error")
-        // Only so that a round begins soon after the one before was released.
-        .env("INOCULATE_POLL_MS", "1000")
-        .env("AWS_REGION", "eu-west-1")
-        .env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{table}"))
-        .env("AWS_ACCESS_KEY_ID", "id")
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .spawn()
-        .unwrap();
-    while TcpStream::connect(address).is_err() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    (layer, address)
+    print_times("lease released until the last injected", &last, "ms", Some(2_000.0));
 }
 
 /// The runtime.
 fn invoke_for_ever(proxy: SocketAddr) {
-    let mut stream = TcpStream::connect(proxy).unwrap();
-    stream.set_nodelay(true).unwrap();
-    loop {
+    let (mut connection, mut buffer) = (connect(proxy), Vec::new());
+    while invoke(&mut connection, &answer(2), &mut buffer) {
         std::thread::sleep(PACE);
-        for request in [
-            "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n",
-            "POST /2018-06-01/runtime/invocation/r/response HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
-        ] {
-            if stream.write_all(request.as_bytes()).is_err() || read_message(&mut stream).is_none() {
-                return;
-            }
-        }
     }
 }
 
-/// A server that answers each request by what it is.
-fn serve(scene: &Shared, answer: fn(&Shared, &str) -> Option<String>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let scene = Arc::clone(scene);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, scene) = (stream.unwrap(), Arc::clone(&scene));
-            stream.set_nodelay(true).unwrap();
-            std::thread::spawn(move || {
-                while let Some(request) = read_message(&mut stream) {
-                    if let Some(answer) = answer(&scene, &request)
-                        && stream.write_all(answer.as_bytes()).is_err()
-                    {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    address
-}
-
-fn runtime_api(scene: &Shared, request: &str) -> Option<String> {
-    let body = "{\"customer\":1}";
-    if request.starts_with("GET /2018") {
-        return Some(format!(
-            "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
-             Lambda-Runtime-Invoked-Function-Arn: {ARN}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-    }
-    if request.contains("\"statusCode\":503") {
-        scene.lock().unwrap().injected.push(Instant::now());
-    }
-    let accepted = "HTTP/1.1 202 Accepted\r\nLambda-Extension-Identifier: i\r\nContent-Length: 0\r\n\r\n";
-    (!request.contains("/extension/event/next")).then(|| accepted.to_owned())
-}
-
-fn dynamo(scene: &Shared, request: &str) -> Option<String> {
-    let (role, fence) = {
-        let scene = scene.lock().unwrap();
-        (scene.role, scene.fence)
+/// How late latency faults are, beside what plain sleeps can do on this machine at the same time.
+fn accuracy(delays: usize) {
+    let (slow, usual) = (Machine::start(200), Machine::start(200));
+    let delay = json!({ "distribution": "fixed", "ms": u64::try_from(DELAY.as_millis()).unwrap() });
+    let faults = json!([{ "fault": { "kind": "latency", "delay": delay, "at": "before" } }]);
+    slow.with(|state| state.lease = lease("fault", &faults));
+    usual.with(|state| state.lease = lease("fault", &json!([])));
+    let layers = [&slow, &usual].map(|machine| Started::layer(machine.address));
+    let mut connections = layers.each_ref().map(|layer| connect(layer.address));
+    let (answer, mut buffer) = (answer(200), Vec::new());
+    // Only until the event is there, which is what the fault delays: with the answer, it would be twice the noise.
+    let mut timed = |index: usize| {
+        let start = Instant::now();
+        assert!(exchange(&mut connections[index], NEXT, &mut buffer));
+        let took = millis(start.elapsed());
+        assert!(exchange(&mut connections[index], &answer, &mut buffer));
+        took
     };
-    let stage = if role == "fault" { "injection" } else { "baseline" };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let fault = r#"{"M":{"kind":{"S":"response"},"status":{"N":"503"},"handler":{"S":"run"}}}"#;
-    let item = format!(
-        r#"{{"Item":{{"schema_version":{{"N":"1"}},"function_arn":{{"S":"{ARN}"}},"run_id":{{"S":"r"}},"salt":{{"S":"s"}},
-        "fence":{{"N":"{fence}"}},"role":{{"S":"{role}"}},"stage":{{"S":"{stage}"}},"percent":{{"N":"100"}},
-        "expires_at_ms":{{"N":"{}"}},"faults":{{"L":[{{"M":{{"fault":{fault}}}}}]}}}}}}"#,
-        now + 60_000
+    // The first invocation tells the layer which function it is, and then it reads the lease.
+    while timed(0) + timed(1) < millis(DELAY) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut times = [(); 4].map(|()| Vec::with_capacity(delays));
+    for _ in 0..delays {
+        times[0].push(timed(1));
+        times[1].push(timed(0) - millis(DELAY));
+        times[2].push(late(|| tokio.block_on(async { tokio::time::sleep(DELAY).await })));
+        times[3].push(late(|| std::thread::sleep(DELAY)));
+    }
+    let [usual, fault, tokio, thread] = times.map(sorted);
+    let usually = at(&usual, 0.5);
+    let against_usual = |times: Vec<f64>| -> Vec<f64> { times.iter().map(|time| time - usually).collect() };
+    println!("later than asked for, over {delays} each, in turns:");
+    print_times("late: a latency fault of 20 ms", &against_usual(fault), "ms", Some(2.0));
+    print_times(
+        "late: an event without a fault, against its median",
+        &against_usual(usual),
+        "ms",
+        None,
     );
-    let body = if request.contains("GetItem") {
-        item.as_str()
-    } else {
-        "{}"
-    };
-    Some(format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    ))
+    print_times("late: a plain tokio::time::sleep", &tokio, "ms", None);
+    print_times("late: a plain std::thread::sleep", &thread, "ms", None);
 }
 
-/// Reads one message whole. `None` at the end of the connection.
-fn read_message(stream: &mut TcpStream) -> Option<String> {
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-    loop {
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        bytes.extend_from_slice(&buffer[..count]);
-        let text = String::from_utf8_lossy(&bytes);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let head = head.to_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        if body.len() >= length.unwrap_or(0) {
-            return Some(text.into_owned());
-        }
-    }
+fn late(sleep: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    sleep();
+    millis(start.elapsed()) - millis(DELAY)
 }

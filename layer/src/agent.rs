@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use inoculate_core::layer::{self, Caps, Material, ReadLease};
+use inoculate_core::names::RunId;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -25,10 +26,12 @@ use crate::config::Config;
 use crate::dynamo::credentials::Provider;
 use crate::dynamo::{CallError, Table, TableConfig};
 use crate::faults::{Fault, FaultKind};
-use crate::intercept::{Attention, Decision, Idle, Interceptor, Invocation, Outcome, Release};
+use crate::intercept::{Attention, Decision, Interceptor, Invocation, Outcome, Release};
 use crate::known::{Known, Standing};
 use crate::log::Log;
-use crate::tally::{Mark, SEE_BYTES, Tallies};
+use crate::missing::Missing;
+use crate::outbox::Outbox;
+use crate::tally::{Mark, SEE_BYTES};
 
 /// How often it is looked after the lease, and what was seen, while invocations are under way.
 const TICK: Duration = Duration::from_millis(50);
@@ -76,11 +79,9 @@ struct Inner {
 
 struct State {
     known: Known,
-    tallies: Tallies,
+    outbox: Outbox,
     /// The reasons that were logged.
     said: HashSet<String>,
-    /// The last write was lost, so the next one waits for an invocation.
-    write_lost: bool,
 }
 
 /// What is under way.
@@ -127,9 +128,8 @@ impl Agent {
     pub fn new(settings: Settings, table: Table, clock: Arc<dyn Clock>, log: Log) -> Agent {
         let state = State {
             known: Known::new(settings.poll),
-            tallies: Tallies::default(),
+            outbox: Outbox::default(),
             said: HashSet::new(),
-            write_lost: false,
         };
         Agent(Arc::new(Inner {
             settings,
@@ -201,21 +201,65 @@ impl Inner {
         });
     }
 
-    fn learn(&self, begun: (u64, Duration), found: Result<Option<Value>, CallError>) {
-        let function_arn = self.function_arn.get().map_or("", String::as_str);
-        let lease = match found.map(|item| item.map_or(Ok(None), |item| layer::read(&item, function_arn))) {
-            Ok(Ok(lease)) => lease,
-            Ok(Err(refused)) => {
-                self.say("the lease is ignored", refused.to_string());
-                None
-            }
+    fn learn(self: &Arc<Self>, begun: (u64, Duration), found: Result<Option<Value>, CallError>) {
+        let item = match found {
+            Ok(item) => item.unwrap_or_default(),
             Err(failure) => {
                 // What is known stays known, until it is too old.
                 self.say("the lease cannot be read; everything passes", failure.to_string());
                 return;
             }
         };
+        let lease = self.understand(&item);
         self.state().known.learn(begun, lease);
+        self.write_problems();
+    }
+
+    /// Reads the item of the lease, which is null if there is none. Tells the run what is wrong with it.
+    fn understand(&self, item: &Value) -> Option<ReadLease> {
+        if item.is_null() {
+            return None;
+        }
+        let run = layer::run_to_tell(item, self.clock.now_ms());
+        let function_arn = self.function_arn.get().map_or("", String::as_str);
+        match layer::read(item, function_arn) {
+            Ok(lease) => {
+                let capped = lease.as_ref().and_then(|lease| lease.capped_by(&self.settings.caps));
+                if let Some((run, capped)) = run.zip(capped) {
+                    self.say("fewer faults than the run asks for", capped.clone());
+                    self.tell(&run, &capped);
+                }
+                lease
+            }
+            Err(refused) => {
+                self.say("the lease is ignored", refused.to_string());
+                if let Some(run) = run {
+                    self.tell(&run, &format!("the lease is refused: {refused}"));
+                }
+                None
+            }
+        }
+    }
+
+    /// Puts a problem in line for the table. A layer that is disabled writes nothing.
+    fn tell(&self, run: &RunId, problem: &str) {
+        if !self.settings.caps.disabled {
+            self.state().outbox.problems.add(run, problem);
+        }
+    }
+
+    /// Sees to it that problems are written, although there may be no invocation to write beside of.
+    fn write_problems(self: &Arc<Self>) {
+        let mut state = self.state();
+        let any = state.outbox.problems.is_unwritten();
+        if any {
+            state.outbox.may_try_again();
+        }
+        drop(state);
+        if any {
+            self.write_if_due();
+            self.keep_ticking();
+        }
     }
 
     /// The lease, if it counts. Waits for one reading if it is too old.
@@ -249,7 +293,7 @@ impl Inner {
         let at = state.known.moment(self.clock.as_ref());
         let decision = layer::decide(lease, &at, &self.settings.caps, &request)?;
         let mark = Mark {
-            number: state.tallies.number(lease.lease()),
+            number: state.outbox.tallies.number(lease.lease(), self.clock.now_ms()),
             group: decision.group,
             key: decision.key,
         };
@@ -261,9 +305,9 @@ impl Inner {
         })
     }
 
-    /// Starts to write what was seen, if it is time for that.
+    /// Starts to write what is to be written, if it is time for that.
     fn write_if_due(self: &Arc<Self>) {
-        if !self.state().tallies.is_due(self.clock.steady()) {
+        if !self.state().outbox.is_due(self.clock.steady()) {
             return;
         }
         let first = self
@@ -282,33 +326,26 @@ impl Inner {
     async fn write(&self, limit: Duration) -> bool {
         let _one_by_one = self.writes.lock().await;
         let environment = self.environment.get_or_init(new_environment);
-        let taken = self
-            .state()
-            .tallies
-            .take(environment, self.clock.now_ms(), self.clock.steady());
-        let Some((number, item)) = taken else {
+        let function_arn = self.function_arn.get().map_or("", String::as_str);
+        let (now_ms, steady) = (self.clock.now_ms(), self.clock.steady());
+        let taken = self.state().outbox.take(function_arn, environment, now_ms, steady);
+        let Some((what, item)) = taken else {
             return false;
         };
         let written = self.table.put(&item, limit).await;
-        let mut state = self.state();
-        state.write_lost = written.is_err();
-        let Err(failure) = written else {
-            return true;
-        };
-        state.tallies.lost(number);
-        drop(state);
-        self.say("what was seen cannot be written", failure.to_string());
-        false
+        self.state().outbox.ended(&what, written.is_ok());
+        if let Err(failure) = &written {
+            self.say("what was seen cannot be written", failure.to_string());
+        }
+        written.is_ok()
     }
 
     fn is_busy(&self) -> bool {
-        let state = self.state();
-        let waits = state.tallies.is_unwritten() && !state.write_lost;
-        drop(state);
+        let waits = self.state().outbox.waits();
         waits || self.work.borrow().invocations > 0
     }
 
-    /// Looks after the lease, and what was seen, for as long as invocations are under way.
+    /// Looks after the lease, and what is to be written, for as long as invocations are under way, or it is to be written.
     fn keep_ticking(self: &Arc<Self>) {
         if self.ticking.swap(true, Ordering::Relaxed) {
             return;
@@ -329,10 +366,14 @@ impl Inner {
 
     fn tick(self: &Arc<Self>) {
         self.state().known.expire(self.clock.as_ref());
-        if self.work.borrow().invocations > 0 {
+        let under_way = self.work.borrow().invocations > 0;
+        if under_way {
             self.read_if_due();
         }
-        self.write_if_due();
+        // Without an invocation, what was lost is not tried in a loop.
+        if under_way || self.state().outbox.waits() {
+            self.write_if_due();
+        }
     }
 
     fn change_invocations(&self, change: impl FnOnce(usize) -> usize) {
@@ -393,7 +434,7 @@ impl Interceptor for Agent {
 
     fn injecting(&self, invocation: &Invocation, decision: &Decision, fault: &Fault) {
         let mark = Mark::from(decision.mark);
-        let run = self.0.state().tallies.run(mark.number).cloned();
+        let run = self.0.state().outbox.tallies.run(mark.number).cloned();
         self.0.log.info(
             "a fault begins",
             json!({ "request_id": invocation.request_id, "run_id": run, "fault": fault.kind(), "group": mark.group }),
@@ -401,14 +442,20 @@ impl Interceptor for Agent {
     }
 
     fn not_injected(&self, _: &Invocation, fault: FaultKind, reason: &str) {
-        self.0
-            .say("a fault cannot begin", format!("{}: {reason}", json!(fault)));
+        let kind = serde_json::to_value(fault).unwrap_or_default();
+        let kind = kind.as_str().unwrap_or_default();
+        self.0.say("a fault cannot begin", format!("{kind}: {reason}"));
+        // That of this invocation, as runs of one function follow each other. It may have ended meanwhile.
+        let run = self.0.state().outbox.tallies.latest_run().cloned();
+        if let Some(run) = run {
+            self.0.tell(&run, &format!("the fault {kind} cannot begin: {reason}"));
+        }
     }
 
     fn finished(&self, outcome: Outcome) {
         let mut state = self.0.state();
-        state.tallies.add(&outcome);
-        state.write_lost = false;
+        state.outbox.tallies.add(&outcome);
+        state.outbox.may_try_again();
         drop(state);
         self.0.change_invocations(|count| count.saturating_sub(1));
     }
@@ -434,48 +481,7 @@ impl Interceptor for Agent {
     }
 
     async fn shutdown(&self, left: Duration) {
-        while self.0.write(left).await {}
+        // A write that is lost does not keep the other kind of item from being tried.
+        while self.0.write(left).await || self.0.write(left).await {}
     }
-}
-
-/// Lets everything pass, and says once why.
-struct Missing {
-    reason: String,
-    log: Log,
-    said: AtomicBool,
-}
-
-impl Missing {
-    fn new(reason: String, log: Log) -> Missing {
-        Missing {
-            reason,
-            log,
-            said: AtomicBool::new(false),
-        }
-    }
-}
-
-#[async_trait]
-impl Interceptor for Missing {
-    fn attention(&self) -> Attention {
-        if !self.said.swap(true, Ordering::Relaxed) {
-            self.log.info(
-                "no experiment ever reaches this function",
-                json!({ "reason": self.reason }),
-            );
-        }
-        Attention::Idle
-    }
-
-    async fn decide(&self, invocation: &Invocation, event: Option<&Bytes>) -> Option<Decision> {
-        Idle.decide(invocation, event).await
-    }
-
-    fn injecting(&self, _: &Invocation, _: &Decision, _: &Fault) {}
-
-    fn not_injected(&self, _: &Invocation, _: FaultKind, _: &str) {}
-
-    fn finished(&self, _: Outcome) {}
-
-    async fn shutdown(&self, _: Duration) {}
 }

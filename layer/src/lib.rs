@@ -11,7 +11,8 @@
 //! | [`upstream`], [`body`] | connections to the true Runtime API; bodies that stream |
 //! | [`intercept`] | the seam: what decides about an invocation, and what it gets to see |
 //! | [`agent`] | what decides: the lease, read beside the handler, and what was seen, written beside it |
-//! | [`known`], [`tally`], [`dynamo`] | what is known of the lease and for how long; what was seen; the table |
+//! | [`known`], [`dynamo`] | what is known of the lease and for how long; the table |
+//! | [`tally`], [`problems`], [`outbox`] | what was seen; what could not be done; when that is written |
 //! | [`faults`] | what can go wrong on purpose, as plain data and small functions |
 //! | [`event`], [`answer`] | how the faults act on events on their way in and answers on their way out |
 //! | [`exec`], [`child`] | `inoculate-layer exec -- COMMAND...` |
@@ -37,7 +38,10 @@ pub mod flight;
 pub mod intercept;
 pub mod known;
 pub mod log;
+mod missing;
+pub mod outbox;
 pub mod probe;
+pub mod problems;
 pub mod proxy;
 pub mod route;
 pub mod tally;

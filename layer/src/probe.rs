@@ -45,3 +45,71 @@ fn ask(address: SocketAddr, pid: i32, left: Duration) -> Option<String> {
     stream.take(1024).read_to_string(&mut answer).ok()?;
     Some(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    /// Runs a command behind the exec wrapper in `opt`. Returns the Runtime API that it sees.
+    fn wrapped(opt: &Path) -> String {
+        let mut command = Command::new("sh");
+        command.arg(opt.join("inoculate-exec"));
+        command.args(["sh", "-c", "echo \"$AWS_LAMBDA_RUNTIME_API\""]);
+        let output = command.env("AWS_LAMBDA_RUNTIME_API", "true-api").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// A directory as the layer makes it, with this program.
+    fn opt(program: &[u8], mode: u32) -> tempfile::TempDir {
+        let opt = tempfile::tempdir().unwrap();
+        let layer = opt.path().join("extensions/inoculate-layer");
+        fs::create_dir(opt.path().join("extensions")).unwrap();
+        fs::write(&layer, program).unwrap();
+        fs::set_permissions(&layer, Permissions::from_mode(mode)).unwrap();
+        let wrapper = concat!(env!("CARGO_MANIFEST_DIR"), "/inoculate-exec");
+        fs::copy(wrapper, opt.path().join("inoculate-exec")).unwrap();
+        opt
+    }
+
+    #[test]
+    fn the_wrapper_believes_a_probe_that_succeeds() {
+        let opt = opt(b"#!/bin/sh\necho proxy\n", 0o755);
+        assert_eq!(wrapped(opt.path()), "proxy");
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_run_leaves_the_runtime_alone() {
+        // The beginning of a program for a processor that no machine has.
+        let other_processor = [
+            b"\x7fELF\x02\x01\x01\0".as_slice(),
+            &[0; 8],
+            b"\x02\0\xff\xff",
+            &[0; 44],
+        ]
+        .concat();
+        for (why, program, mode) in [
+            ("another C library", b"#!/no/such/loader\n".as_slice(), 0o755),
+            ("another processor", other_processor.as_slice(), 0o755),
+            ("no program, but something that reads", b"cat\n", 0o755),
+            ("not executable", b"#!/bin/sh\necho proxy\n", 0o644),
+            ("empty", b"", 0o755),
+            (
+                "says something and fails",
+                b"#!/bin/sh\necho proxy; echo no >&2; exit 1\n",
+                0o755,
+            ),
+            ("crashes", b"#!/bin/sh\nkill -SEGV $$\n", 0o755),
+        ] {
+            assert_eq!(wrapped(opt(program, mode).path()), "true-api", "{why}");
+        }
+        let opt = opt(b"", 0o755);
+        fs::remove_file(opt.path().join("extensions/inoculate-layer")).unwrap();
+        assert_eq!(wrapped(opt.path()), "true-api", "missing");
+        fs::create_dir(opt.path().join("extensions/inoculate-layer")).unwrap();
+        assert_eq!(wrapped(opt.path()), "true-api", "a directory");
+    }
+}

@@ -1,9 +1,7 @@
-//! What was seen in this environment, and when it is written.
+//! What was seen in this environment.
 //!
 //! For each stage of a run there is one item, which holds everything seen so far. So a write that was lost is made up
 //! for by the next, and one that arrives twice changes nothing.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use inoculate_core::groups::{Group, KeyKind};
@@ -13,12 +11,7 @@ use inoculate_core::sketch::{Observation, Seen};
 use serde_json::{Value, json};
 
 use crate::intercept::{Delivered, Outcome};
-
-/// The least time between two writes of an environment.
-pub const WRITE_INTERVAL: Duration = Duration::from_secs(3);
-
-/// How long what was seen is kept, in milliseconds: as long as the records of a run.
-const KEEP_MS: u64 = 120 * 24 * 3600 * 1000;
+use crate::outbox::expires_at;
 
 /// How much of an answer is looked through for its HTTP status.
 pub const SEE_BYTES: usize = 16 * 1024;
@@ -34,6 +27,7 @@ struct Tally {
     stage: Stage,
     fence: u64,
     function_arn: String,
+    since_ms: u64,
     seen: Seen,
     /// How often it was tried to write this, and how often that failed.
     writes: u64,
@@ -46,7 +40,6 @@ struct Tally {
 pub struct Tallies {
     tallies: Vec<Tally>,
     next_number: u64,
-    written_at: Option<Duration>,
 }
 
 /// What an invocation is counted as: comes back with its outcome as [`crate::intercept::Decision::mark`].
@@ -90,8 +83,8 @@ impl From<u64> for Mark {
 }
 
 impl Tallies {
-    /// The number of the tally in which invocations under this lease are counted.
-    pub fn number(&mut self, lease: &LayerLease) -> u64 {
+    /// The number of the tally in which invocations under this lease are counted, from `now_ms` on if it is a new one.
+    pub fn number(&mut self, lease: &LayerLease, now_ms: u64) -> u64 {
         let known = |tally: &&mut Tally| tally.run == lease.run_id && tally.stage == lease.stage;
         if let Some(tally) = self.tallies.iter_mut().find(known) {
             tally.fence = lease.fence;
@@ -107,6 +100,7 @@ impl Tallies {
             stage: lease.stage,
             fence: lease.fence,
             function_arn: lease.function_arn.clone(),
+            since_ms: now_ms,
             seen: Seen::default(),
             writes: 0,
             lost_writes: 0,
@@ -123,6 +117,11 @@ impl Tallies {
             .map(|tally| &tally.run)
     }
 
+    /// The run of the tally that was begun last.
+    pub fn latest_run(&self) -> Option<&RunId> {
+        self.tallies.last().map(|tally| &tally.run)
+    }
+
     /// Counts an invocation.
     pub fn add(&mut self, outcome: &Outcome) {
         let mark = Mark::from(outcome.decision.mark);
@@ -137,19 +136,10 @@ impl Tallies {
         self.tallies.iter().any(|tally| tally.unwritten)
     }
 
-    /// Whether it is time to write. `steady` is the time on the steady clock.
-    pub fn is_due(&self, steady: Duration) -> bool {
-        let waited = self
-            .written_at
-            .is_none_or(|at| steady.saturating_sub(at) >= WRITE_INTERVAL);
-        waited && self.is_unwritten()
-    }
-
     /// The next item to write, oldest first, and the number of its tally. It counts as written until it is said to be
     /// lost.
-    pub fn take(&mut self, environment: &str, now_ms: u64, steady: Duration) -> Option<(u64, Value)> {
+    pub fn take(&mut self, environment: &str, now_ms: u64) -> Option<(u64, Value)> {
         let tally = self.tallies.iter_mut().find(|tally| tally.unwritten)?;
-        self.written_at = Some(steady);
         tally.unwritten = false;
         tally.writes += 1;
         Some((tally.number, tally.item(environment, now_ms)))
@@ -177,12 +167,13 @@ impl Tally {
             "environment": environment,
             "stage": self.stage,
             "fence": self.fence,
+            "since_ms": self.since_ms,
             "control": self.seen.control,
             "experimental": self.seen.experimental,
             "writes": self.writes,
             "lost_writes": self.lost_writes,
             "written_at_ms": now_ms,
-            "expires_at": now_ms.saturating_add(KEEP_MS) / 1000,
+            "expires_at": expires_at(now_ms),
         })
     }
 }

@@ -2,10 +2,12 @@
 
 usage: deploy.py deploy|delete   (a request as JSON on standard input, the stack's outputs as JSON on standard output)
 
-request: {"stack": NAME, "template": FILE, "parameters": {NAME: VALUE}, "artifacts": {LOGICAL_ID: FILE}, "binaries": DIR}
+request: {"stack": NAME, "template": FILE, "parameters": {NAME: VALUE}, "artifacts": {LOGICAL_ID: FILE}, "binaries": DIR,
+          "packages": {NAME: {PLACE: FILE}}}
 
 The template stays as it is in the repository. In a copy, local paths become S3 locations:
-- a `CodeUri` that cargo-lambda would fill, `.../target/lambda/NAME`, becomes a zip with DIR/NAME as its `bootstrap`;
+- a folder that `cargo xtask package` would fill, `.../target/lambda/NAME`, becomes a zip of the files of that package, or
+  else one with DIR/NAME as its `bootstrap`;
 - `artifacts` overrides this for a resource, with a binary or a finished zip;
 - any other local file or folder is uploaded as it is, a folder as a zip.
 """
@@ -50,6 +52,7 @@ class Packager:
         self.folder = os.path.dirname(os.path.abspath(request["template"]))
         self.artifacts = request["artifacts"]
         self.binaries = request["binaries"]
+        self.packages = request["packages"]
 
     def package(self, template: dict) -> None:
         unused = set(self.artifacts)
@@ -74,7 +77,8 @@ class Packager:
         path = os.path.normpath(os.path.join(self.folder, path))
         parent, name = os.path.split(path)
         if parent.endswith(os.path.join("target", "lambda")):
-            return self.artifact(logical_id, os.path.join(self.binaries, name))
+            files = self.packages.get(name) or {"bootstrap": os.path.join(self.binaries, name)}
+            return zip_files({place: read(logical_id, file) for place, file in files.items()})
         if os.path.isdir(path):
             return zip_folder(path)
         return read(logical_id, path)

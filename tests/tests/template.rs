@@ -7,6 +7,8 @@
 
 #[path = "template/inoculate.rs"]
 mod inoculate;
+#[path = "template/layer.rs"]
+mod layer;
 #[path = "template/packages.rs"]
 mod packages;
 #[path = "template/permissions.rs"]

@@ -5,6 +5,7 @@
 
 mod binaries;
 mod cold_start;
+mod layer;
 mod run_cost;
 mod runtime_api;
 mod usage;
@@ -23,6 +24,8 @@ enum Benchmark {
     ColdStart,
     /// What one run uses on the local stack, what that is at list price, and what the plan says about it
     RunCost,
+    /// What the layer adds to an invocation and to a start, how fast it follows a lease, and how true its delays are
+    Layer,
 }
 
 impl Benchmark {
@@ -31,6 +34,7 @@ impl Benchmark {
             Self::PackageSize => report::phase("package sizes", package::print_sizes),
             Self::ColdStart => report::phase("cold start", cold_start::print),
             Self::RunCost => report::phase("cost of a run", run_cost::print),
+            Self::Layer => report::phase("layer", layer::print),
         }
     }
 }
@@ -63,4 +67,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 fn run_each(benchmarks: &[Benchmark]) -> Result<(), Error> {
     let results: Vec<_> = benchmarks.iter().map(|benchmark| benchmark.run()).collect();
     results.into_iter().collect()
+}
+
+/// How many cores there are, and how busy they are: without it, times say little.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("{cores} cores with a load of {load}")
 }

@@ -1,20 +1,22 @@
-//! `cargo xtask package`: release builds of the functions, zipped for Lambda.
+//! `cargo xtask package`: release builds of the functions and of the layer, zipped for Lambda.
 //!
 //! cargo-lambda and zig come from PyPI, pinned with hashes in `package-requirements.txt`, into an environment of their
-//! own. With zig as the linker the binaries ask for the glibc of Amazon Linux 2023 and no newer one, wherever they are built.
+//! own. With zig as the linker the binaries ask for the glibc of their runtimes and no newer one, wherever they are built.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
+use inoculate_stack::package::{self, LAYER};
 use inoculate_stack::{PythonEnv, target_dir, workspace_root};
 
 use crate::error::Error;
 use crate::process::{cargo, run as run_command};
 use crate::report::{megabytes, phase};
 
-/// What is packaged: the package of cargo, and the binaries in it.
+/// The functions that are packaged: the package of cargo, and the binaries in it.
 const FUNCTIONS: [(&str, &[&str]); 6] = [
     ("inoculate-baseline", &["baseline"]),
     ("inoculate-inject", &["inject"]),
@@ -29,6 +31,10 @@ const FUNCTIONS: [(&str, &[&str]); 6] = [
 
 /// The glibc of `provided.al2023`.
 const GLIBC: &str = "2.34";
+
+/// The oldest glibc that Rust builds for. The layer runs in the runtimes of others, and Lambda counts an extension that
+/// does not start as a failure of the function. Amazon Linux 2, the oldest system of a runtime, has 2.26.
+const LAYER_GLIBC: &str = "2.17";
 
 /// How big a zip may be.
 const LIMIT_BYTES: u64 = 4_000_000;
@@ -59,7 +65,7 @@ pub(crate) struct Args {
     arch: Arch,
 }
 
-/// Builds and zips the functions, and prints how big they are.
+/// Builds and zips the functions and the layer, and prints how big they are.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let target = args.arch.target();
     require_target(target)?;
@@ -68,8 +74,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             &workspace_root().join("xtask/package-requirements.txt"),
         )?)
     })?;
-    phase(&format!("release build for {target}"), || build(&python, target))?;
-    phase("zips", || names().try_for_each(|name| zip(&python, name)))?;
+    phase(&format!("release build for {target}"), || {
+        build_functions(&python, target)
+    })?;
+    phase(&format!("release build of the layer for {target}"), || {
+        build_layer(&python, target)
+    })?;
+    phase("zips", || {
+        packages().try_for_each(|name| {
+            lay_out(name)?;
+            zip(&python, name)
+        })
+    })?;
     print_sizes()
 }
 
@@ -80,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 pub(crate) fn print_sizes() -> Result<(), Error> {
     println!("\n{:<24} {:>10} {:>10}", "package", "binary", "zip");
     let mut too_big = Vec::new();
-    for name in names() {
+    for name in packages() {
         let (binary, zip) = (size(&bootstrap(name))?, size(&zip_file(name))?);
         println!("{name:<24} {:>10} {:>10}", megabytes(binary), megabytes(zip));
         if zip > LIMIT_BYTES {
@@ -97,9 +113,9 @@ pub(crate) fn print_sizes() -> Result<(), Error> {
     })
 }
 
-/// Whether every function was built and zipped.
+/// Whether everything was built and zipped.
 pub(crate) fn all_packaged() -> bool {
-    names().all(|name| bootstrap(name).is_file() && zip_file(name).is_file())
+    packages().all(|name| bootstrap(name).is_file() && zip_file(name).is_file())
 }
 
 /// The functions, by the names of their binaries.
@@ -107,13 +123,34 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().flat_map(|(_, names)| names.iter().copied())
 }
 
+/// Everything that is packaged.
+fn packages() -> impl Iterator<Item = &'static str> {
+    names().chain([LAYER])
+}
+
 fn lambda_dir() -> PathBuf {
     target_dir().join("lambda")
 }
 
-/// Where the release build of a function is.
+/// Where cargo-lambda puts the binaries: functions as `NAME/bootstrap`, the layer as `extensions/NAME`.
+fn built_dir() -> PathBuf {
+    target_dir().join("lambda-built")
+}
+
+fn built(name: &str) -> PathBuf {
+    match name {
+        LAYER => built_dir().join("extensions").join(name),
+        function => built_dir().join(function).join("bootstrap"),
+    }
+}
+
+/// Where the release build of a function is: its own binary, also where the `bootstrap` of its package is a script.
 pub(crate) fn bootstrap(name: &str) -> PathBuf {
-    lambda_dir().join(name).join("bootstrap")
+    let files = package::files(name, built);
+    let own = files.into_iter().find(|(_, file)| *file == built(name));
+    lambda_dir()
+        .join(name)
+        .join(own.map_or_else(PathBuf::new, |(place, _)| place.into()))
 }
 
 fn zip_file(name: &str) -> PathBuf {
@@ -145,15 +182,8 @@ fn require_target(target: &'static str) -> Result<(), Error> {
     }
 }
 
-fn build(python: &PythonEnv, target: &str) -> Result<(), Error> {
-    // Always zig, also where the target is this machine's own: its compiler would link against its own, newer glibc.
-    let target = format!("{target}.{GLIBC}");
-    let mut command = cargo(&["lambda", "build", "--release", "--locked", "--skip-target-check"]);
-    command
-        .args(["--compiler", "cargo-zigbuild", "--target", &target])
-        .arg("--lambda-dir")
-        .arg(lambda_dir())
-        .env("PATH", path_with(&python.bin()));
+fn build_functions(python: &PythonEnv, target: &str) -> Result<(), Error> {
+    let mut command = cargo_lambda(python, target, GLIBC);
     for (package, names) in FUNCTIONS {
         command.args(["--package", package]);
         for name in names {
@@ -163,19 +193,65 @@ fn build(python: &PythonEnv, target: &str) -> Result<(), Error> {
     run_command(&mut command)
 }
 
-/// Zips a bootstrap with a fixed time, so that the same binary makes the same zip.
+/// In a target folder of its own: in the same one, each build would make the C parts of the other stale.
+fn build_layer(python: &PythonEnv, target: &str) -> Result<(), Error> {
+    let mut command = cargo_lambda(python, target, LAYER_GLIBC);
+    command
+        .args(["--extension", "--package", LAYER, "--bin", LAYER])
+        .env("CARGO_TARGET_DIR", target_dir().join("layer"));
+    run_command(&mut command)
+}
+
+/// A release build of nothing yet.
+fn cargo_lambda(python: &PythonEnv, target: &str, glibc: &str) -> Command {
+    // Always zig, also where the target is this machine's own: its compiler would link against its own, newer glibc.
+    let target = format!("{target}.{glibc}");
+    let mut command = cargo(&["lambda", "build", "--release", "--locked", "--skip-target-check"]);
+    command
+        .args(["--compiler", "cargo-zigbuild", "--target", &target])
+        .arg("--lambda-dir")
+        .arg(built_dir())
+        .env("PATH", path_with(&python.bin()));
+    command
+}
+
+/// Makes the folder of a package, as the templates name it.
+fn lay_out(name: &str) -> Result<(), Error> {
+    let folder = lambda_dir().join(name);
+    if folder.exists() {
+        // `sam deploy` takes whatever is in it.
+        fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
+    }
+    for (place, file) in package::files(name, built) {
+        let to = folder.join(place);
+        let parent = to.parent().unwrap_or(&folder);
+        fs::create_dir_all(parent).map_err(failed("make", parent))?;
+        fs::copy(&file, &to).map_err(failed("copy", &file))?;
+        fs::set_permissions(&to, Permissions::from_mode(0o755)).map_err(failed("make executable", &to))?;
+    }
+    Ok(())
+}
+
+/// Zips the folder of a package with fixed times, so that the same files make the same zip.
 fn zip(python: &PythonEnv, name: &str) -> Result<(), Error> {
-    let code = "import sys, zipfile
-entry = zipfile.ZipInfo('bootstrap')
-entry.external_attr = 0o100755 << 16
-with open(sys.argv[1], 'rb') as file, zipfile.ZipFile(sys.argv[2], 'w') as archive:
-    archive.writestr(entry, file.read(), zipfile.ZIP_DEFLATED, 9)";
+    let code = "import pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+with zipfile.ZipFile(sys.argv[2], 'w') as archive:
+    for path in sorted(path for path in folder.rglob('*') if path.is_file()):
+        entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+        entry.external_attr = 0o100755 << 16
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)";
     run_command(
         Command::new(python.python())
             .args(["-I", "-c", code])
-            .arg(bootstrap(name))
+            .arg(lambda_dir().join(name))
             .arg(zip_file(name)),
     )
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| inoculate_stack::Error::File { action, path, source }.into()
 }
 
 fn path_with(first: &Path) -> std::ffi::OsString {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use inoculate_stack::{PythonEnv, workspace_root};
+use inoculate_stack::{PythonEnv, target_dir, workspace_root};
 
 use crate::error::Error;
 use crate::process::{cargo, run as run_command};
@@ -11,6 +11,9 @@ use crate::report::{duration, phase};
 
 /// The templates that cfn-lint checks.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "examples/shop/template.yaml"];
+
+/// Where the tests of the layer say what they did not run, and why.
+const NOT_RUN: &str = "node/not-run.txt";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,7 +49,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if !args.quick {
         // The whole-machine tests deploy the functions and call the command, so these must be there first.
         cargo_phase("build", &["build", "--workspace", "--bins"], locked)?;
+        // Before the tests, so that none of them waits for it.
+        let install = [&["test", "--workspace", "--test", "contract"], locked].concat();
+        let only = [
+            "--",
+            "--nocapture",
+            "--exact",
+            "--ignored",
+            "real_client::installed::install",
+        ];
+        cargo_phase("clients of the Runtime API", &install, &only)?;
         cargo_phase("tests", &["test", "--workspace"], locked)?;
+        if let Ok(not_run) = std::fs::read_to_string(target_dir().join(NOT_RUN)) {
+            print!("\n{not_run}");
+        }
     }
 
     println!("\nall checks passed in {}", duration(start.elapsed()));

@@ -9,8 +9,11 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::real_client::{Client, event, events, node, python, rust, sent};
+use crate::support::dynamo::{Dynamo, Mood};
+use crate::support::leased::{ARN, lease, skip, with};
 use crate::support::process::{Process, environment};
-use crate::support::{LAYER, Runtime, RuntimeApi, scripted};
+use crate::support::{LAYER, Runtime, RuntimeApi, scripted, soon};
 
 const REGISTER: &str = "/2020-01-01/extension/register";
 const NEXT: &str = "/2020-01-01/extension/event/next";
@@ -40,19 +43,29 @@ impl Opt {
     }
 
     fn extension(&self, api: &RuntimeApi) -> Process {
-        let mut command = Command::new(self.path("extensions/inoculate-layer"));
+        Process::start(&mut self.program("extensions/inoculate-layer", api))
+    }
+
+    /// A program of the layer, as Lambda starts it.
+    fn program(&self, name: &str, api: &RuntimeApi) -> Command {
+        let mut command = Command::new(self.path(name));
         environment(&mut command, Some(api.address));
-        Process::start(command.env("INOCULATE_PORT", self.port.to_string()))
+        command.env("INOCULATE_PORT", self.port.to_string());
+        command
+    }
+
+    /// The function as Lambda starts it: behind the wrapper.
+    fn function(&self, client: &Client, api: &RuntimeApi) -> Command {
+        let mut command = self.program("inoculate-exec", api);
+        client.lambda(command.args(&client.command));
+        command
     }
 
     /// The Runtime API that a runtime sees behind the wrapper.
     async fn wrapped(&self, api: &RuntimeApi) -> String {
-        let mut command = Command::new(self.path("inoculate-exec"));
+        let mut command = self.program("inoculate-exec", api);
         command.args(["sh", "-c", "echo $AWS_LAMBDA_RUNTIME_API \"$@\"", "sh", "a b"]);
-        environment(&mut command, Some(api.address));
-        let ended = Process::start(command.env("INOCULATE_PORT", self.port.to_string()))
-            .end()
-            .await;
+        let ended = Process::start(&mut command).end().await;
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         ended.output[0].strip_suffix(" a b").unwrap().to_owned()
     }
@@ -61,15 +74,19 @@ impl Opt {
 /// A Runtime API that registers extensions, and sends them these events.
 async fn api_with_extensions(event: Option<serde_json::Value>) -> RuntimeApi {
     let api = RuntimeApi::start([]).await;
+    let_extensions_register(&api);
+    if let Some(event) = event {
+        api.can(NEXT, Response::new(Bytes::from(event.to_string())));
+    }
+    api
+}
+
+fn let_extensions_register(api: &RuntimeApi) {
     let registered = Response::builder()
         .header("lambda-extension-identifier", "id-1")
         .body("{}".into())
         .unwrap();
     api.can(REGISTER, registered);
-    if let Some(event) = event {
-        api.can(NEXT, Response::new(Bytes::from(event.to_string())));
-    }
-    api
 }
 
 #[tokio::test]
@@ -193,4 +210,114 @@ async fn the_usage_is_shown_for_a_wrong_command_line() {
         Process::start(command.args(["exec", "node"])).end().await.status.code(),
         Some(2)
     );
+}
+
+/// Somebody else on a port: says nothing, or answers everything with `answer`.
+fn stranger(port: u16, answer: Option<&'static str>) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if let Some(answer) = answer {
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+            }
+            kept.push(stream);
+        }
+    });
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_the_function_is_untouched() {
+    let direct = RuntimeApi::start(events()).await;
+    let _function = rust::client().start(direct.address);
+    let expected = sent(&direct, events().len()).await;
+
+    let dynamo = Dynamo::start().await;
+    dynamo.behave(Mood::Hangs);
+    let other = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    for (why, variables, reason) in [
+        ("no table", vec![], "INOCULATE_TABLE is not set"),
+        (
+            "a table that hangs",
+            dynamo.environment().to_vec(),
+            "did not answer in time",
+        ),
+        ("disabled", vec![("INOCULATE_DISABLED", "true".into())], ""),
+        ("a silent stranger", vec![], "cannot listen on port"),
+        ("another service", vec![], "cannot listen on port"),
+        ("no extension", vec![], ""),
+    ] {
+        let (api, opt) = (RuntimeApi::start(events()).await, Opt::new());
+        let_extensions_register(&api);
+        match why {
+            "a silent stranger" => stranger(opt.port, None),
+            "another service" => stranger(opt.port, Some(other)),
+            _ => {}
+        }
+        let mut extension = opt.program("extensions/inoculate-layer", &api);
+        let extension = (why != "no extension").then(|| Process::start(extension.envs(variables.clone())));
+        if extension.is_some() {
+            api.got(NEXT).await;
+        }
+        let _function = Process::start(opt.function(&rust::client(), &api).envs(variables));
+        assert!(sent(&api, events().len()).await == expected, "{why}: {:?}", api.paths());
+        let Some(mut extension) = extension else { continue };
+        let reasons = if reason.is_empty() {
+            Vec::new()
+        } else {
+            vec![extension.logged().await["reason"].as_str().unwrap().to_owned()]
+        };
+        extension.kill(Signal::KILL);
+        assert_eq!(extension.end().await.log.len(), 0, "{why}: one line says it");
+        assert!(reasons.iter().all(|said| said.contains(reason)), "{why}: {reasons:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_extension_that_is_killed_takes_the_runtime_with_it_and_the_next_one_is_untouched() {
+    let clients = [Some(rust::client()), Some(python::client()), node::client("handle")];
+    for client in clients.into_iter().flatten() {
+        let sleep = json!([{ "fault":
+            { "kind": "latency", "delay": { "distribution": "fixed", "ms": 600_000 }, "at": "before" } }]);
+        // In the long poll, and while a fault holds an event.
+        for faults in [skip(), sleep] {
+            let (api, opt, dynamo) = (RuntimeApi::start([]).await, Opt::new(), Dynamo::start().await);
+            let_extensions_register(&api);
+            let long = with(lease(&faults), "expires_at_ms", scripted::now_ms() + 600_000);
+            dynamo.set(&format!("TARGET#{ARN}"), &long);
+            let mut extension = opt.program("extensions/inoculate-layer", &api);
+            let mut extension = Process::start(extension.envs(dynamo.environment()));
+            api.got(NEXT).await;
+            let function = Process::start(&mut opt.function(&client, &api));
+            let mut number = 0;
+            let line = soon("a fault", async {
+                let ask = async {
+                    loop {
+                        number += 1;
+                        api.push(event(&format!("request-{number}"), &json!({})));
+                        api.got(&format!("request-{number}/response")).await;
+                    }
+                };
+                tokio::select! { line = extension.logged() => line, () = ask => unreachable!() }
+            })
+            .await;
+            assert_eq!(line["message"], "a fault begins");
+            extension.kill(Signal::KILL);
+            let ended = function.end().await;
+            assert!(!ended.status.success(), "{:?}: {:?}", client.command, ended.status);
+            let answers = |api: &RuntimeApi| {
+                let paths = api.paths();
+                paths.into_iter().filter(|path| path.contains("/request-")).count()
+            };
+            let before = answers(&api);
+            assert!((number - 1..=number).contains(&before), "{before} of {number}");
+
+            let _next = Process::start(&mut opt.function(&client, &api));
+            api.push(event("next", &json!({ "n": 1 })));
+            assert_eq!(api.got("next/response").await.json()["echo"], json!({ "n": 1 }));
+            assert_eq!(answers(&api), before);
+        }
+    }
 }

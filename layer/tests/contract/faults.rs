@@ -142,6 +142,19 @@ async fn an_error_without_the_handler_is_posted_by_the_proxy() {
 }
 
 #[tokio::test]
+#[ignore = "open: an event of more than 8 KB keeps its connection busy, on which `Asker::post` then waits for ever (`event::consider`)"]
+async fn a_large_event_that_the_handler_never_sees_does_not_stop_the_next() {
+    for plan in [
+        r#"[{"kind":"error","error_type":"Shop.Down","message":"m","handler":"skip"}]"#,
+        r#"[{"kind":"response","status":503,"handler":"skip"}]"#,
+    ] {
+        let mut scene = Scene::of(Event::new("r", vec![b'1'; 6_000_000]), plan, Tools::default()).await;
+        scene.other_passes().await;
+        assert_eq!(scene.interceptor.outcome("r").await.injected.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_error_after_the_handler_replaces_its_answer() {
     for route in ["response", "error"] {
         let plan = r#"[{"kind":"error","error_type":"Shop.Down","message":"m","handler":"run"}]"#;

@@ -19,6 +19,8 @@ mod pass_through;
 #[cfg(test)]
 mod pressure;
 #[cfg(test)]
+mod problems;
+#[cfg(test)]
 mod real_client;
 #[cfg(test)]
 mod sketches;

@@ -22,6 +22,9 @@ pub struct Answer {
     pub ms: f64,
 }
 
+/// How functions answer: by function, and whether a fault happened in it or further in.
+type Behaviour = Arc<dyn Fn(&FunctionName, bool) -> Answer + Send + Sync>;
+
 /// Requests that pass through functions with the layer.
 #[derive(Clone)]
 pub struct Traffic {
@@ -29,8 +32,8 @@ pub struct Traffic {
     pub per_second: u32,
     /// The functions that each request passes through, the innermost first.
     pub functions: Vec<FunctionName>,
-    /// What a function answers, and whether a fault happened in it or further in.
-    pub answer: Arc<dyn Fn(&FunctionName, bool) -> Answer + Send + Sync>,
+    /// What they answer.
+    pub answer: Behaviour,
 }
 
 impl World {

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde::Serialize;
 
+use crate::package::{self, Files};
 use crate::{Error, Stack, crate_dir, dev_binaries};
 
 /// The outputs of a deployed stack, by name.
@@ -21,21 +22,25 @@ pub struct Deployment {
     parameters: BTreeMap<String, String>,
     artifacts: BTreeMap<String, PathBuf>,
     binaries: PathBuf,
+    packages: BTreeMap<&'static str, Files>,
 }
 
 impl Deployment {
     /// The template in the file `template` as the stack `stack`, with the parameters at their defaults.
     ///
-    /// The template is used as it is. A `CodeUri` that ends in `target/lambda/NAME`, where cargo-lambda puts a release
-    /// build, gets the dev build `target/debug/NAME` instead.
+    /// The template is used as it is. A location that ends in `target/lambda/NAME`, where `cargo xtask package` puts
+    /// release builds, gets dev builds of `target/debug` instead, laid out in the same way; see [`package`].
     #[must_use]
     pub fn new(stack: impl Into<String>, template: impl Into<PathBuf>) -> Self {
+        let dev_binary = |name: &str| dev_binaries().join(name);
+        let packages = package::BEHIND_THE_LAYER.into_iter().chain([package::LAYER]);
         Self {
             stack: stack.into(),
             template: template.into(),
             parameters: BTreeMap::new(),
             artifacts: BTreeMap::new(),
             binaries: dev_binaries(),
+            packages: packages.map(|name| (name, package::files(name, dev_binary))).collect(),
         }
     }
 

@@ -20,6 +20,7 @@
 mod deploy;
 mod error;
 mod guard;
+pub mod package;
 mod server;
 pub mod venv;
 

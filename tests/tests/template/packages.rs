@@ -1,9 +1,10 @@
 //! The functions of both templates: code, logs, tags.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 
-use inoculate_stack::workspace_root;
+use inoculate_stack::{package, workspace_root};
 use inoculate_tests::template::{self, Template, text};
 use serde_json::{Value, json};
 
@@ -64,12 +65,26 @@ fn every_function_runs_as_a_binary_on_amazon_linux() {
         for function in template.functions() {
             let property = |name| template.of_function(function, name);
             assert_eq!(property("Runtime"), "provided.al2023", "{function}");
-            assert_eq!(property("Handler"), "bootstrap", "{function}");
             assert_eq!(
                 property("Architectures"),
                 &json!([{ "Ref": "Architecture" }]),
                 "{function}"
             );
+        }
+    }
+}
+
+/// The script that starts the shop takes the handler for the name of the program.
+#[test]
+fn every_package_has_a_bootstrap_and_the_program_that_it_starts() {
+    for template in both() {
+        for function in template.functions() {
+            let uri = template.of_function(function, "CodeUri").as_str().unwrap();
+            let (_, name) = uri.trim_end_matches('/').rsplit_once('/').unwrap();
+            let files = package::files(name, |name| PathBuf::from(name));
+            assert!(files.contains_key("bootstrap"), "{function}");
+            let handler = template.of_function(function, "Handler").as_str().unwrap();
+            assert_eq!(files.get(handler), Some(&PathBuf::from(name)), "{function}");
         }
     }
 }

@@ -10,6 +10,10 @@ const MAPPINGS: &str = "the id of a mapping is made by Lambda; the tag and the f
 const LOG_DELIVERY: &str = "log delivery knows no resources; Step Functions asks for exactly these";
 const METRICS: &str = "the action knows no resources; the namespace limits it";
 
+/// The roles of the functions under test.
+const SHOP_ROLES: [&str; 2] = ["PaymentsRole", "CheckoutRole"];
+const LAYER_POLICY: &str = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/${InoculateStack}-layer";
+
 /// Every write action on more than a named resource, and why there is no other way.
 const ARGUED: [(&str, &str, &str); 13] = [
     ("InjectRole", "lambda:PutFunctionConcurrency", TARGETS),
@@ -52,16 +56,17 @@ fn changes_lambda(action: &str) -> bool {
     action.starts_with("lambda:") && is_write(action) && action != "lambda:InvokeFunction"
 }
 
+/// The policy for functions under test is a resource of one template, and the only one that is attached in the other.
 #[test]
 fn permissions_are_nowhere_but_in_statements() {
     for template in [template::inoculate(), template::shop()] {
         for (name, resource) in template.resources() {
             let kind = resource["Type"].as_str().unwrap();
-            assert!(
-                !["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].contains(&kind),
-                "{name}"
-            );
-            assert!(resource["Properties"]["ManagedPolicyArns"].is_null(), "{name}");
+            assert_ne!(kind, "AWS::IAM::Policy", "{name}");
+            assert!(kind != "AWS::IAM::ManagedPolicy" || name == "LayerPolicy", "{name}");
+            let attached = list(&resource["Properties"]["ManagedPolicyArns"]).into_iter().map(text);
+            let expected = [LAYER_POLICY].into_iter().filter(|_| SHOP_ROLES.contains(&name));
+            assert!(attached.eq(expected), "{name}");
             let is_role = kind == "AWS::IAM::Role";
             assert!(
                 is_role || resource["Properties"]["Policies"].is_null(),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use inoculate_stack::PythonEnv;
 
 use crate::bench::binaries::Binaries;
+use crate::bench::machine;
 use crate::bench::runtime_api::RuntimeApi;
 use crate::error::Error;
 use crate::package;
@@ -168,14 +169,6 @@ impl Subject {
 
 fn missing() -> String {
     "-".to_owned()
-}
-
-/// How many cores there are, and how busy they are: without it, times say little.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().next().unwrap_or("unknown");
-    format!("{cores} cores with a load of {load}")
 }
 
 /// The memory a process holds, from `/proc`; only Linux has it.

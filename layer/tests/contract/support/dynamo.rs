@@ -43,6 +43,17 @@ pub(crate) struct Dynamo {
     state: Arc<Mutex<State>>,
 }
 
+/// The environment in which the layer uses a table at this address.
+pub(crate) fn environment(address: SocketAddr) -> [(&'static str, String); 5] {
+    [
+        ("INOCULATE_TABLE", "inoculate".into()),
+        ("AWS_REGION", "eu-west-1".into()),
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ACCESS_KEY_ID", "AKID".into()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+    ]
+}
+
 impl Dynamo {
     pub(crate) async fn start() -> Dynamo {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,6 +63,11 @@ impl Dynamo {
         };
         tokio::spawn(dynamo.clone().serve(listener));
         dynamo
+    }
+
+    /// The environment in which the layer uses it.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+        environment(self.address)
     }
 
     pub(crate) fn behave(&self, mood: Mood) {

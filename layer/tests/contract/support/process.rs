@@ -6,8 +6,8 @@ use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::{LAYER, soon};
 
@@ -15,6 +15,7 @@ use super::{LAYER, soon};
 pub(crate) struct Process {
     child: Child,
     pub(crate) output: Lines<BufReader<ChildStdout>>,
+    errors: Lines<BufReader<ChildStderr>>,
 }
 
 /// What is left of a process.
@@ -22,7 +23,7 @@ pub(crate) struct Process {
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) output: Vec<String>,
-    /// The log of the layer.
+    /// The log of the layer, as far as it was not read before.
     pub(crate) log: Vec<Value>,
 }
 
@@ -40,10 +41,15 @@ pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
         "AWS_LAMBDA_RUNTIME_API",
         "INOCULATE_DISABLED",
         "INOCULATE_LOG",
+        "INOCULATE_MAX_PERCENT",
+        "INOCULATE_POLL_MS",
         "INOCULATE_PORT",
+        "INOCULATE_READ_MS",
         "INOCULATE_TABLE",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_EXECUTION_ENV",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_REGION",
@@ -66,7 +72,8 @@ impl Process {
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        Process { child, output }
+        let errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        Process { child, output, errors }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -92,19 +99,31 @@ impl Process {
         while let Some(line) = soon("the output", self.output.next_line()).await.unwrap() {
             output.push(line);
         }
-        let mut text = String::new();
-        soon("the log", self.child.stderr.take().unwrap().read_to_string(&mut text))
-            .await
-            .unwrap();
-        let ours = text
-            .lines()
-            .filter(|line| line.contains("\"source\":\"inoculate-layer\""));
-        Ended {
-            status,
-            output,
-            log: ours.map(|line| serde_json::from_str(line).unwrap()).collect(),
+        let mut log = Vec::new();
+        while let Some(line) = soon("the log", self.errors.next_line()).await.unwrap() {
+            log.extend(ours(&line));
         }
+        Ended { status, output, log }
     }
+
+    /// Waits for the next line of the layer's log.
+    pub(crate) async fn logged(&mut self) -> Value {
+        soon("a log line", async {
+            loop {
+                let line = self.errors.next_line().await.unwrap().expect("the process has ended");
+                if let Some(line) = ours(&line) {
+                    return line;
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// A line of the layer's log, if it is one.
+fn ours(line: &str) -> Option<Value> {
+    let ours = line.contains("\"source\":\"inoculate-layer\"");
+    ours.then(|| serde_json::from_str(line).unwrap())
 }
 
 /// Sends a signal to any process.
