@@ -72,6 +72,10 @@ async fn consider(
     if flight.decision.faults.duplicate().is_some() {
         flight.again = Some(Event::new(head.clone(), hold(&mut body).await?));
     }
+    if flight.decision.faults.faults().iter().any(answers_itself) {
+        // The answer goes out on the connection that the event comes on, which has to be free for it.
+        hold(&mut body).await?;
+    }
     let Some(flight) = before_handler(proxy, link, asker, flight).await? else {
         return Ok(None);
     };
@@ -178,4 +182,18 @@ async fn begin_pressure(proxy: &Proxy, fault: &Fault) -> Result<Option<Pressure>
         _ => return Ok(None),
     };
     Ok(Some(pressure))
+}
+
+/// Whether a fault answers for a handler that never sees the event.
+fn answers_itself(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Error {
+            handler: Handler::Skip,
+            ..
+        } | Fault::Response {
+            handler: Handler::Skip,
+            ..
+        }
+    )
 }

@@ -86,7 +86,10 @@ fn try_run(command: &[OsString], config: &Config, log: Log) -> Result<ExitStatus
     let api = config.runtime_api.as_ref().ok_or(NoProxy::NoRuntimeApi)?;
     let proxy = Arc::new(Proxy::new(api, agent::interceptor(config, log), Tools::default(), log)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(supervise(proxy, api, command))
+    let status = runtime.block_on(supervise(proxy, api, command));
+    // Not by dropping it, which waits for a name server that does not answer.
+    runtime.shutdown_background();
+    status
 }
 
 /// Serves until COMMAND ends. Errors are only those before it has started.

@@ -91,7 +91,12 @@ pub fn run(config: &Config, log: Log) -> ExitCode {
         return ExitCode::from(2);
     };
     let ran = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(live(api, config, log)),
+        Ok(runtime) => {
+            let ran = runtime.block_on(live(api, config, log));
+            // Not by dropping it, which waits for a name server that does not answer.
+            runtime.shutdown_background();
+            ran
+        }
         Err(failure) => Err(ExtensionError::System(failure)),
     };
     match ran {

@@ -118,7 +118,9 @@ impl Known {
             self.release = watch::Sender::new(false);
         }
         self.lease = lease.map(Arc::new);
-        self.read_at = read_at;
+        // Not earlier than the steady clock says: a lease that was seen to have expired does not come back.
+        let since = read_at.1.saturating_sub(self.read_at.1);
+        self.read_at = (read_at.0.max(self.read_at.0.saturating_add(millis(since))), read_at.1);
         self.gave_up = false;
     }
 

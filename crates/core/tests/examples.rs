@@ -65,7 +65,7 @@ fn those_of_the_demo_differ_only_in_the_checkout_that_they_look_at() {
 }
 
 #[test]
-fn the_experiment_in_the_readme_is_valid() {
+fn the_experiments_in_the_readme_are_valid() {
     let readme = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let text = fs::read_to_string(readme).unwrap();
     let blocks = text
@@ -73,6 +73,12 @@ fn the_experiment_in_the_readme_is_valid() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next());
     let experiments: Vec<&str> = blocks.filter(|block| block.contains("hypothesis:")).collect();
-    assert_eq!(experiments.len(), 1, "the README shows one experiment");
-    experiment_from_text(experiments[0]).unwrap_or_else(|problems| panic!("README.md: {problems:#?}"));
+    assert_eq!(
+        experiments.len(),
+        2,
+        "the README shows an experiment with and one without the layer"
+    );
+    for experiment in experiments {
+        experiment_from_text(experiment).unwrap_or_else(|problems| panic!("README.md: {problems:#?}"));
+    }
 }

@@ -94,7 +94,6 @@ fn only_a_valid_lease_gives_faults_whatever_the_table_answers() {
 }
 
 #[test]
-#[ignore = "open: an event of more than 8 KB keeps its connection busy, on which `Asker::post` then waits for ever (`event::consider`)"]
 fn whatever_is_sent_the_next_invocation_passes() {
     run("proxy", proxy::check, 1_000);
 }

@@ -142,7 +142,6 @@ async fn an_error_without_the_handler_is_posted_by_the_proxy() {
 }
 
 #[tokio::test]
-#[ignore = "open: an event of more than 8 KB keeps its connection busy, on which `Asker::post` then waits for ever (`event::consider`)"]
 async fn a_large_event_that_the_handler_never_sees_does_not_stop_the_next() {
     for plan in [
         r#"[{"kind":"error","error_type":"Shop.Down","message":"m","handler":"skip"}]"#,

@@ -240,7 +240,6 @@ async fn a_wall_clock_that_jumps_keeps_a_lease_that_is_read_again() {
 }
 
 #[tokio::test]
-#[ignore = "open: `Known` forgets that it saw the lease expire, as now is counted from the last reading"]
 async fn a_lease_that_has_expired_does_not_come_back_when_the_wall_clock_jumps_back() {
     let mut leased = Leased::new(&lease(&skip())).await;
     leased.clock.pass(60_000);
