@@ -9,9 +9,11 @@
 #[path = "layer/bootstrap.rs"]
 mod bootstrap;
 
+use std::process::Command;
+
 use inoculate_core::groups::Group;
 use inoculate_core::sketch::{Counts, Seen};
-use inoculate_stack::{Deployment, Guarded, Stack, workspace_root};
+use inoculate_stack::{Deployment, Guarded, Stack, dev_binaries, workspace_root};
 use inoculate_tests::eventually;
 use serde_json::{Value, json};
 
@@ -181,6 +183,71 @@ async fn a_lease_slows_half_of_the_orders_and_nothing_else() {
     let line: Value = serde_json::from_str(line.as_str().unwrap()).unwrap();
     let said = ["source", "run_id", "fault", "group"].map(|name| line[name].as_str().unwrap());
     assert_eq!(said, ["inoculate-layer", RUN, "latency", "experimental"]);
+    drop(customers);
+}
+
+/// A whole run: the state machine, the steps with their roles, the layer in the functions, and the command that tells.
+#[tokio::test]
+async fn a_run_slows_half_of_the_orders_and_tells_what_both_halves_experienced() {
+    let shop = Shop::open();
+    let customers = shop.customers();
+    let experiment = json!({
+        "name": "slow", "hypothesis": "Nobody waits for payments.",
+        "blast_radius": { "functions": [PAYMENTS], "percent": 50, "key": "/order_id", "longest": "40s" },
+        "windows": { "baseline": "15s", "round": "2s", "recovery": "8s" },
+        "faults": [{ "kind": "latency", "function": PAYMENTS, "delay": "1s" }],
+        "steady_state": [{
+            "name": "waiting",
+            "layer": { "function": CHECKOUT, "statistic": "p50", "min_requests": 10 },
+            "tolerance": { "above_control_at_most": 300 },
+        }],
+    });
+    let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    std::fs::write(file.path(), experiment.to_string()).unwrap();
+    let mut command = Command::new(dev_binaries().join("inoculate"));
+    command.envs(shop.stack.env()).args(["run", "--json"]).arg(file.path());
+    for name in Stack::ENV_REMOVED {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {output:?}\n{}", shop.stack.log_tail(20)));
+    assert_eq!(output.status.code(), Some(1), "deviated: {told:#}");
+
+    let results = &told["results"];
+    let [baseline, during, recovery] = [
+        &results["baseline"],
+        &results["evaluation"]["during"],
+        &results["evaluation"]["recovery"],
+    ];
+    for (measured, stage) in [(baseline, "baseline"), (during, "injection"), (recovery, "recovery")] {
+        for seen in measured["seen"].as_array().unwrap() {
+            assert_eq!(
+                (&seen["stage"], &seen["problems"]),
+                (&json!(stage), &json!([])),
+                "{seen:#}"
+            );
+            assert!(seen["keys"]["field"].as_u64() > Some(0), "{seen:#}");
+            let injected = |group: &str| seen[group]["injected"].as_u64().unwrap();
+            let met = stage == "injection" && seen["function"] == PAYMENTS;
+            assert_eq!(
+                (injected("control"), injected("experimental") > 0),
+                (0, met),
+                "{seen:#}"
+            );
+        }
+    }
+    let finding = &during["findings"][0];
+    assert_eq!(
+        (&finding["verdict"], &finding["reason"]),
+        (&json!("deviated"), &json!("beyond"))
+    );
+    let [control, experimental] = ["control", "experimental"].map(|group| &finding["groups"][group]);
+    assert!(experimental["low"].as_f64() > control["high"].as_f64(), "{finding:#}");
+    assert_eq!(told["run"]["status"], "completed");
+    for function in [&shop.payments, &shop.checkout] {
+        assert_eq!(shop.world("role", &json!({ "function_arn": function })), "released");
+    }
     drop(customers);
 }
 

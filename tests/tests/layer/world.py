@@ -41,6 +41,12 @@ def lease(attributes):
     boto3.client("dynamodb").put_item(TableName=TABLE, Item={name: serialize(value) for name, value in item.items()})
 
 
+def role(function_arn):
+    """What the holder of a function's lease may do."""
+    key = {"PK": f"TARGET#{function_arn}", "SK": "LEASE"}
+    return boto3.resource("dynamodb").Table(TABLE).get_item(Key=key, ConsistentRead=True)["Item"]["role"]
+
+
 def sketches(run_id):
     """Everything that layers wrote for a run."""
     found = []
