@@ -74,7 +74,7 @@ fn added_time(idle: &Machine, layer: &Started, invocations: usize) {
 
     println!("added to one invocation, over {invocations} each, in turns, 200-byte event and answer:");
     let times = in_turns(&mut connections, invocations, &answer(200));
-    print_times("no proxy: the whole invocation", &times[0], "us", None);
+    print_times("no proxy: the whole invocation", &times[0], "us", [None; 2]);
     let added = |index: usize, quantile| at(&times[index], quantile) - at(&times[0], quantile);
     for (index, (name, _)) in proxies.iter().enumerate() {
         for (quantile, value) in [("p50", 0.5), ("p99", 0.99)] {
@@ -217,13 +217,13 @@ fn start_up(machine: &Machine) {
         "added start-up: behind exec (start and end)",
         &added(exec),
         "ms",
-        Some(5.0),
+        [Some(5.0); 2],
     );
     print_times(
         "added start-up: extension and exec wrapper",
         &added(extended),
         "ms",
-        Some(5.0),
+        [Some(5.0); 2],
     );
 }
 

@@ -145,6 +145,11 @@ impl Agent {
         }))
     }
 
+    /// How many invocations that are watched are under way.
+    pub fn watched(&self) -> usize {
+        self.0.work.borrow().invocations
+    }
+
     /// How many readings of the lease have ended.
     pub fn readings(&self) -> u64 {
         self.0.work.borrow().readings

@@ -24,6 +24,8 @@ pub struct Flight {
     pub decision: Decision,
     /// What was injected so far.
     pub injected: Vec<FaultKind>,
+    /// A fault was ended before it had had its effect.
+    pub cut_short: bool,
     /// When the event went to the runtime.
     pub handed: Option<Instant>,
     /// When the runtime answered.
@@ -50,6 +52,7 @@ impl Flight {
             invocation,
             decision,
             injected: Vec::new(),
+            cut_short: false,
             handed: None,
             answered: None,
             pressures: Vec::new(),
@@ -101,6 +104,7 @@ impl Flight {
             invocation: self.invocation.clone(),
             decision: self.decision.clone(),
             injected: std::mem::take(&mut self.injected),
+            cut_short: self.cut_short,
             delivered,
             answer,
         });

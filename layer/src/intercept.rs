@@ -125,6 +125,8 @@ pub struct Outcome {
     /// What was injected, in the order of the plan. Shorter than the plan if the invocation ended before, or the
     /// faults were released.
     pub injected: Vec<FaultKind>,
+    /// A fault was ended by the release before it had had its whole effect: the caller met neither the fault nor none.
+    pub cut_short: bool,
     /// What the caller got.
     pub delivered: Delivered,
     /// From the arrival of the event to the acceptance of the answer: what the caller waited for.

@@ -122,8 +122,12 @@ impl Tallies {
         self.tallies.last().map(|tally| &tally.run)
     }
 
-    /// Counts an invocation.
+    /// Counts an invocation. One whose fault was cut short is in neither group: it would look as if the fault had done no
+    /// harm.
     pub fn add(&mut self, outcome: &Outcome) {
+        if outcome.cut_short {
+            return;
+        }
         let mark = Mark::from(outcome.decision.mark);
         if let Some(tally) = self.tallies.iter_mut().find(|tally| tally.number == mark.number) {
             tally.seen.add(mark.group, &observation(outcome, mark.key));

@@ -38,7 +38,10 @@ pub(crate) async fn wait(flight: &mut Flight, fault: &Fault) -> Wait {
     };
     tokio::select! {
         () = sleep(longest) => ending,
-        () = flight.decision.release.over() => Wait::Released,
+        () = flight.decision.release.over() => {
+            flight.cut_short = true;
+            Wait::Released
+        }
     }
 }
 

@@ -108,6 +108,54 @@ async fn faults_that_no_event_matches_tell_nothing() {
 }
 
 #[tokio::test]
+async fn a_fault_that_hardly_anybody_met_tells_nothing() {
+    let world = build::layered_shop(true);
+    let recorded = run(&world, "rare", |experiment| {
+        // One order in a hundred.
+        experiment["faults"][0]["match"] = json!([{ "field": "/order_id", "regex": "0-0$" }]);
+    });
+    let recorded = recorded.await;
+    assert!((1..10).contains(&faults_met(&world)), "{}", faults_met(&world));
+    assert_eq!(recorded.run.verdict, Some(Verdict::Inconclusive));
+    let because = recorded.evaluation.unwrap().because;
+    assert!(because.starts_with("only "), "{because}");
+}
+
+#[tokio::test]
+async fn groups_of_functions_that_tell_requests_apart_by_themselves_are_not_compared() {
+    let world = build::layered_shop(true);
+    let recorded = run(&world, "apart", |experiment| {
+        experiment["blast_radius"].as_object_mut().unwrap().remove("key");
+    });
+    let recorded = recorded.await;
+    assert_eq!(recorded.run.status, Status::Refused);
+    let detail = recorded.run.ending.unwrap().detail;
+    assert!(detail.contains("blast_radius.key"), "{detail}");
+    assert_eq!(faults_met(&world), 0);
+}
+
+#[tokio::test]
+async fn the_delay_of_the_metrics_does_not_change_the_traffic() {
+    let world = build::layered_shop(false);
+    let recorded = run(&world, "delayed", |experiment| {
+        experiment["windows"]["metrics_delay"] = json!("1m");
+        experiment["steady_state"][0]["layer"]["statistic"] = json!("requests_per_second");
+        experiment["steady_state"][0]["tolerance"] = json!({ "fall_at_most_percent": 60, "at_most": 100 });
+    });
+    let recorded = recorded.await;
+    assert_eq!(
+        recorded.run.verdict,
+        Some(Verdict::Upheld),
+        "{:#?}",
+        recorded.evaluation
+    );
+    for measured in [recorded.baseline.unwrap(), recorded.evaluation.unwrap().during.unwrap()] {
+        let rate = measured.findings[0].median.unwrap();
+        assert!((9.0..=11.0).contains(&rate), "{rate} requests a second, 10 are sent");
+    }
+}
+
+#[tokio::test]
 async fn another_run_chooses_other_requests() {
     let world = build::layered_shop(false);
     let salt = |id: &str| {

@@ -194,7 +194,7 @@ async fn a_run_slows_half_of_the_orders_and_tells_what_both_halves_experienced()
     let experiment = json!({
         "name": "slow", "hypothesis": "Nobody waits for payments.",
         "blast_radius": { "functions": [PAYMENTS], "percent": 50, "key": "/order_id", "longest": "40s" },
-        "windows": { "baseline": "15s", "round": "2s", "recovery": "8s" },
+        "windows": { "baseline": "15s", "round": "2s", "recovery": "10s" },
         "faults": [{ "kind": "latency", "function": PAYMENTS, "delay": "1s" }],
         "steady_state": [{
             "name": "waiting",

@@ -230,6 +230,7 @@ pub trait Leases: Send + Sync {
     /// Changes what a lease that the run holds says, if it is still as it was read: role, expiry, terms.
     ///
     /// So whoever read it before somebody else changed it changes nothing: a fault cannot come back after a rollback.
+    /// Idempotent: what is written already is written.
     ///
     /// # Errors
     /// [`crate::error::Code::LeaseHeld`] when it is not as it was read, or given back, or another run's.

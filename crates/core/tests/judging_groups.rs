@@ -44,6 +44,7 @@ fn judged(statistic: &str, tolerance: &Value, stage: Stage, seen: &Seen, baselin
         stage,
         seen,
         lasted: SignedDuration::from_secs(10),
+        lag: SignedDuration::ZERO,
         measures: 2,
         baseline,
     };

@@ -1,14 +1,15 @@
 //! The measures of an experiment in a window, judged.
 
 use inoculate_core::error::Result;
-use inoculate_core::experiment::{Experiment, LayerMeasure, Measure};
+use inoculate_core::experiment::{Experiment, Fault, LayerMeasure, Measure};
 use inoculate_core::judge::{Finding, GroupWindow, Point, Verdict, Window, judge, judge_groups};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::FunctionName;
 use inoculate_core::ports::Measured;
 use inoculate_core::run::Run;
 use inoculate_core::seen::{SeenSummary, Written};
-use jiff::Timestamp;
+use inoculate_core::span::Millis;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Step;
 
@@ -47,9 +48,9 @@ impl Step {
             self.ports.metrics.series(&from_metrics, look.window).await?
         };
         let mut series = series.iter();
-        let measures = experiment.layer_measures().count();
+        let now = self.ports.clock.now();
         let findings = experiment.steady_state.iter().map(|measure| match &measure.layer {
-            Some(layer) => judge_seen(measure, layer, run, &written, &look, measures),
+            Some(layer) => judge_seen(experiment, (measure, layer), run, (&written, now), &look),
             None => judge_series(measure, series.next().map_or(&[], Vec::as_slice), &look),
         });
         let findings = findings.collect();
@@ -87,25 +88,29 @@ fn judge_series(measure: &Measure, points: &[Point], look: &Look<'_>) -> Finding
 }
 
 fn judge_seen(
-    measure: &Measure,
-    layer: &LayerMeasure,
+    experiment: &Experiment,
+    (measure, layer): (&Measure, &LayerMeasure),
     run: &Run,
-    written: &Written,
+    (written, now): (&Written, Timestamp),
     look: &Look<'_>,
-    measures: usize,
 ) -> Finding {
     let function = run.functions.iter().find(|function| function.name == layer.function);
     let seen = function.map(|function| written.of(&function.arn)).unwrap_or_default();
-    // An environment may have learnt of the run only some seconds after it began.
+    // The layer counts from when it learnt of the stage until now, whatever the delay of the metrics; and while the faults
+    // are there, until the rollback.
+    let until = run
+        .rollback_at
+        .filter(|_| look.stage == Stage::Injection)
+        .unwrap_or(now);
     let since = seen
         .since_ms
         .and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
-    let from = since.map_or(look.window.from, |since| since.max(look.window.from));
     let window = GroupWindow {
         stage: look.stage,
         seen: &seen.seen,
-        lasted: look.window.until.duration_since(from),
-        measures,
+        lasted: until.duration_since(since.unwrap_or(look.window.from)),
+        lag: lag(experiment),
+        measures: experiment.layer_measures().count(),
         baseline: look
             .baseline
             .and_then(|baseline| in_baseline(baseline, measure)?.groups.as_ref()),
@@ -113,44 +118,115 @@ fn judge_seen(
     judge_groups(measure, layer, &window)
 }
 
+/// How long it may take until a request that came is counted: until the layer writes, and is read; and as long as faults keep
+/// it waiting.
+fn lag(experiment: &Experiment) -> SignedDuration {
+    const WRITTEN: SignedDuration = SignedDuration::from_secs(5);
+    let waits = experiment.faults.iter().map(|fault| match fault {
+        Fault::Latency { delay, jitter, .. } => delay.millis() + jitter.map_or(0, Millis::millis),
+        _ => 0,
+    });
+    let longest = i64::try_from(waits.max().unwrap_or(0)).unwrap_or(i64::MAX);
+    WRITTEN + SignedDuration::from_millis(longest)
+}
+
 fn in_baseline<'a>(baseline: &'a Measured, measure: &Measure) -> Option<&'a Finding> {
     baseline.findings.iter().find(|finding| finding.measure == measure.name)
 }
 
-/// The functions of which the layer saw nothing in a window, in words; `None` when there are none, or the run does
-/// without the layer.
-pub fn unseen(measured: &Measured) -> Option<String> {
-    let unseen = measured.seen.iter().filter(|seen| seen.requests() == 0);
-    let words = unseen.map(|seen| {
+/// The functions that need the layer and of which it saw nothing in a window, in words; `None` when there are none.
+pub fn unseen(experiment: &Experiment, measured: &Measured) -> Option<String> {
+    let needed = |name: &FunctionName| {
+        let of_invocations = experiment.faults.iter().filter(|fault| fault.is_of_invocations());
+        let measured = experiment.layer_measures().map(|measure| &measure.function);
+        of_invocations
+            .map(Fault::function)
+            .chain(measured)
+            .any(|other| other == name)
+    };
+    let unseen = measured
+        .seen
+        .iter()
+        .filter(|seen| seen.requests() == 0 && needed(&seen.function));
+    in_one_line(unseen.map(|seen| {
         let problems = match seen.problems.as_slice() {
             [] => format!("is it attached, and called? `inoculate doctor {}`", seen.function),
             problems => problems.join("; "),
         };
         format!("the layer of {} saw no request: {problems}", seen.function)
-    });
-    let words = words.collect::<Vec<_>>().join("; ");
-    (!words.is_empty()).then_some(words)
+    }))
 }
 
-/// The functions whose faults no request met, in words; `None` when each had one.
+/// Why the groups of one function are not those of another, in words; `None` when nothing speaks against it.
+///
+/// A fault in one function that is judged in another needs requests to be told apart by the same thing in both. A request id is
+/// another one in every function.
+pub fn unrelated(experiment: &Experiment, measured: &Measured) -> Option<String> {
+    let percent = experiment.blast_radius.percent;
+    if percent <= 0.0 || percent >= 100.0 {
+        return None;
+    }
+    let seen = |name: &FunctionName| measured.seen.iter().find(|seen| &seen.function == name);
+    let share = |seen: &SeenSummary, kind: &str| {
+        let count = seen.keys.get(kind).copied().unwrap_or(0) as f64;
+        count / (seen.requests().max(1) as f64)
+    };
+    let faults = experiment.faults.iter().filter(|fault| fault.is_of_invocations());
+    let pairs = faults.flat_map(|fault| {
+        experiment
+            .layer_measures()
+            .map(move |measure| (fault.function(), &measure.function))
+    });
+    let differing = pairs.filter(|(one, other)| one != other).find(|(one, other)| {
+        let (Some(one), Some(other)) = (seen(one), seen(other)) else {
+            return false;
+        };
+        let by_id = share(one, "request_id").max(share(other, "request_id"));
+        let apart = (share(one, "field") - share(other, "field")).abs();
+        by_id > STRAYS || apart > STRAYS
+    });
+    differing.map(|(one, other)| {
+        format!(
+            "requests of {one} and {other} are not told apart by the same thing, so the groups of one are not those of the \
+             other; set `blast_radius.key` to a field that the events of both have"
+        )
+    })
+}
+
+/// How many of the requests may be told apart otherwise.
+const STRAYS: f64 = 0.05;
+
+/// The functions whose faults too few requests met for a verdict, in words; `None` when each had enough: [`FEWEST`], and half
+/// of the experimental group where every event should meet one.
 pub fn not_fired(experiment: &Experiment, measured: &Measured) -> Option<String> {
     let of_invocations = experiment.faults.iter().filter(|fault| fault.is_of_invocations());
-    let mut functions: Vec<_> = of_invocations.map(|fault| fault.function()).collect();
+    let mut functions: Vec<_> = of_invocations.map(Fault::function).collect();
     functions.dedup();
-    let injected = |name: &FunctionName| {
+    in_one_line(functions.into_iter().filter_map(|name| {
         let seen = measured.seen.iter().find(|seen| &seen.function == name);
-        seen.map_or(0, |seen| seen.experimental.injected)
-    };
-    let idle = functions.into_iter().filter(|name| injected(name) == 0);
-    let words = idle.map(|name| {
-        let seen = measured.seen.iter().find(|seen| &seen.function == name);
+        let (requests, injected) = seen.map_or((0, 0), |seen| (seen.experimental.requests, seen.experimental.injected));
+        let mut faults = experiment.faults.iter().filter(|fault| fault.function() == name);
+        let all_should = faults.any(|fault| fault.is_of_invocations() && fault.conditions().is_empty());
+        let enough = injected >= FEWEST && (!all_should || 2 * injected >= requests);
         let problems = seen
             .map(|seen| seen.problems.join("; "))
             .filter(|problems| !problems.is_empty());
         let problems = problems.map(|problems| format!(" ({problems})")).unwrap_or_default();
-        format!("no request of {name} met a fault{problems}")
-    });
-    let words = words.collect::<Vec<_>>().join("; ");
+        match injected {
+            _ if enough => None,
+            0 => Some(format!("no request of {name} met a fault{problems}")),
+            _ => Some(format!(
+                "only {injected} of {requests} requests in the experimental group of {name} met a fault{problems}"
+            )),
+        }
+    }))
+}
+
+/// The fewest requests of a function that must have met a fault for a verdict.
+const FEWEST: u64 = 10;
+
+fn in_one_line(lines: impl Iterator<Item = String>) -> Option<String> {
+    let words = lines.collect::<Vec<_>>().join("; ");
     (!words.is_empty()).then_some(words)
 }
 

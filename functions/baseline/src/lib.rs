@@ -10,8 +10,8 @@ use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
-use inoculate_core::run::{Cause, Ending, Event, Phase, Status};
-use inoculate_step::measure::{Look, in_words, not_upheld, unseen};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_step::measure::{Look, in_words, not_upheld, unrelated, unseen};
 use inoculate_step::record::With;
 use inoculate_step::{Next, Step, ending};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,8 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
     };
     let measured = step.measure(&experiment, &run, look).await?;
     let seen = in_words(&measured.findings);
-    if overall(&measured.findings) == Verdict::Upheld && unseen(&measured).is_none() {
+    let blind = unseen(&experiment, &measured).or_else(|| unrelated(&experiment, &measured));
+    if overall(&measured.findings) == Verdict::Upheld && blind.is_none() {
         let with = With {
             undo: vec![],
             result: Some(RunResult::Baseline(measured)),
@@ -102,14 +103,14 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
         step.add(&run, Event::BaselineHeld, with).await?;
         return Ok(answer(Next::Inject, None, seen));
     }
-    refuse_unsteady(step, &run, measured).await?;
+    refuse_unsteady(step, &run, measured, blind).await?;
     let run = step.run(&run_id).await?;
     Ok(answer(Next::Rollback, run.ending, seen))
 }
 
 /// Records what was seen together with the refusal, so that a person can see why.
-async fn refuse_unsteady(step: &Step, run: &inoculate_core::run::Run, measured: Measured) -> Result<()> {
-    let detail = unseen(&measured).unwrap_or_else(|| {
+async fn refuse_unsteady(step: &Step, run: &Run, measured: Measured, blind: Option<String>) -> Result<()> {
+    let detail = blind.unwrap_or_else(|| {
         let not_upheld = not_upheld(&measured.findings);
         format!("the steady state does not hold before the injection: {not_upheld}")
     });

@@ -8,7 +8,7 @@ use inoculate_core::names::RunId;
 use inoculate_core::ports::{Evaluation, Measured, RunResult};
 use inoculate_core::run::{Event, Phase, Run, Status};
 use inoculate_core::undo::{UndoRecord, UndoState};
-use inoculate_step::measure::{Look, in_words, not_fired, not_upheld};
+use inoculate_step::measure::{Look, in_words, not_fired, not_upheld, unrelated};
 use inoculate_step::record::With;
 use inoculate_step::{RunInput, Step};
 use jiff::Timestamp;
@@ -159,7 +159,7 @@ fn verdict(run: &Run, experiment: &Experiment, during: &Measured, records: &[Und
         );
         return (Verdict::Inconclusive, because);
     }
-    if let Some(because) = not_fired(experiment, during) {
+    if let Some(because) = not_fired(experiment, during).or_else(|| unrelated(experiment, during)) {
         return (Verdict::Inconclusive, because);
     }
     let verdict = overall(&during.findings);

@@ -49,9 +49,10 @@ impl Figure<'_> {
     }
 }
 
-/// Prints the median and the 99th percentile of times, both in `unit`. `reach` is for the latter.
-pub(crate) fn print_times(what: &str, sorted: &[f64], unit: &str, reach: Option<f64>) {
-    for (name, quantile, reach) in [("p50", 0.5, None), ("p99", 0.99, reach)] {
+/// Prints the median and the 99th percentile of times, both in `unit`, and what each should be.
+pub(crate) fn print_times(what: &str, sorted: &[f64], unit: &str, reach: [Option<f64>; 2]) {
+    let [median, last] = reach;
+    for (name, quantile, reach) in [("p50", 0.5, median), ("p99", 0.99, last)] {
         let what = format!("{what}, {name}");
         let measured = at(sorted, quantile);
         Figure {

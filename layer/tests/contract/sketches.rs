@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::dynamo::Mood;
 use crate::support::leased::{ARN, Leased, lease, skip, with};
-use crate::support::seen;
+use crate::support::{Runtime, seen, soon};
 
 fn counted(item: &Value) -> Seen {
     serde_json::from_value(json!({ "control": item["control"], "experimental": item["experimental"] })).unwrap()
@@ -48,6 +48,29 @@ async fn both_groups_arrive_and_add_up() {
     // Cumulative: each one holds all before.
     let totals: Vec<u64> = written.iter().map(|item| counted(item).control.requests).collect();
     assert!(totals.is_sorted(), "{totals:?}");
+}
+
+#[tokio::test]
+async fn who_was_woken_up_by_the_release_is_not_counted() {
+    let sleep = json!([{ "fault": { "kind": "hang", "handler": "skip" } }]);
+    let mut leased = Leased::new(&lease(&sleep)).await;
+    let id = leased.push("{}");
+    let agent = leased.agent.clone();
+    let fresh = Runtime::connect(leased.proxy.address).await;
+    let mut runtime = std::mem::replace(&mut leased.runtime, fresh);
+    let woken = tokio::spawn(async move {
+        let event = runtime.next().await;
+        runtime.respond(&event.request_id, "1").await;
+        event.request_id
+    });
+    seen("the event is held", || (agent.watched() == 1).then_some(())).await;
+    // It is decided; the fault begins at once.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    leased.put(&with(lease(&sleep), "role", "released"));
+    leased.clock.pass(1_000);
+    assert_eq!(soon("the event", woken).await.unwrap(), id);
+    leased.agent.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(leased.dynamo.written(), Vec::<Value>::new());
 }
 
 #[tokio::test]

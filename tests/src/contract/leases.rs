@@ -226,8 +226,14 @@ pub async fn a_lease_says_to_the_layer_what_it_was_given(fixture: &dyn Fixture) 
     };
     leases.renew(&baseline, &injection).await.unwrap();
     assert_eq!(case.read().await, injection);
-    let again = leases.renew(&baseline, &injection).await;
-    assert_eq!(again.unwrap_err().code, Code::LeaseHeld, "the stage is another one");
+    leases.renew(&baseline, &injection).await.unwrap();
+    let late = Lease {
+        expires_at_ms: 10_000,
+        ..injection.clone()
+    };
+    let late = leases.renew(&baseline, &late).await;
+    assert_eq!(late.unwrap_err().code, Code::LeaseHeld, "the stage is another one");
+    assert_eq!(case.read().await, injection);
     let read = layer::read(&serde_json::to_value(case.read().await).unwrap(), &case.arn())
         .unwrap()
         .unwrap();

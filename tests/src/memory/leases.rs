@@ -40,6 +40,7 @@ impl Leases for World {
                 *held = to.clone();
                 Ok(())
             }
+            Some(held) if held == to && is_renewal(found, to) => Ok(()),
             _ => {
                 let message = format!(
                     "run {} does not hold the lease of {} as it was read",

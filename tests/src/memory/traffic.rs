@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use inoculate_core::groups::KeyKind;
 use inoculate_core::layer::{self, Caps, Decision, Material, Moment, ReadLease};
 use inoculate_core::names::FunctionName;
 use inoculate_core::seen::SketchRecord;
@@ -98,7 +97,7 @@ impl State {
             let answer = (traffic.answer)(&layer.function, met);
             if let (Some(lease), Some(decision)) = (&layer.lease, decision) {
                 let seen = Observation {
-                    key: KeyKind::Field,
+                    key: decision.key,
                     error: answer.error,
                     http_5xx: false,
                     timeout: false,

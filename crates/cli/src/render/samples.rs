@@ -317,6 +317,7 @@ steady_state:
                 stage,
                 seen: &seen,
                 lasted: window.until.duration_since(window.from),
+                lag: SignedDuration::ZERO,
                 measures: 2,
                 baseline: None,
             };

@@ -64,6 +64,8 @@ pub struct GroupWindow<'a> {
     pub seen: &'a Seen,
     /// How long it was looked at, for what is counted in a time.
     pub lasted: SignedDuration,
+    /// How long it may take until a request that came is counted: as much of the time may lack its requests.
+    pub lag: SignedDuration,
     /// How many measures of groups the experiment has: they share [`ALPHA`].
     pub measures: usize,
     /// What was estimated in the baseline; `None` in the baseline itself.
@@ -132,7 +134,7 @@ fn compare(layer: &LayerMeasure, window: &GroupWindow<'_>) -> Compared {
     let mut all = window.seen.control.clone();
     all.merge(&window.seen.experimental);
     let of = |counts: &Counts| {
-        let (value, interval) = estimate(layer.statistic, counts, window.lasted, alpha);
+        let (value, interval) = estimate(layer.statistic, counts, window, alpha);
         (counts.requests > 0).then_some(Estimate {
             requests: counts.requests,
             value,
@@ -150,7 +152,7 @@ fn compare(layer: &LayerMeasure, window: &GroupWindow<'_>) -> Compared {
     }
 }
 
-fn estimate(statistic: Statistic, counts: &Counts, lasted: SignedDuration, alpha: f64) -> (Option<f64>, Interval) {
+fn estimate(statistic: Statistic, counts: &Counts, window: &GroupWindow<'_>, alpha: f64) -> (Option<f64>, Interval) {
     let share = |hits: u64| {
         let percent = |share: f64| share * 100.0;
         let value = (counts.requests > 0).then(|| percent(hits as f64 / counts.requests as f64));
@@ -161,9 +163,13 @@ fn estimate(statistic: Statistic, counts: &Counts, lasted: SignedDuration, alpha
         Statistic::Http5xxRate => share(counts.http_5xx),
         Statistic::TimeoutRate => share(counts.timeouts),
         Statistic::RequestsPerSecond => {
-            let secs = lasted.as_secs_f64();
+            let (secs, counted) = (window.lasted.as_secs_f64(), (window.lasted - window.lag).as_secs_f64());
             let value = (secs > 0.0).then(|| counts.requests as f64 / secs);
-            (value, rate(counts.requests, secs, alpha))
+            let interval = Interval {
+                low: rate(counts.requests, secs, alpha).low,
+                high: rate(counts.requests, counted, alpha).high,
+            };
+            (value, interval)
         }
         Statistic::Percentile(percent) => {
             let share = f64::from(percent) / 100.0;
@@ -181,6 +187,8 @@ struct Check {
     upper: bool,
     /// Where the limit is; `None` when there is nothing to relate to.
     limit: Option<Interval>,
+    /// Where it is by what was seen, without its uncertainty.
+    seen: Option<f64>,
     /// Whether it relates to the control group.
     against_control: bool,
     /// The limit in words.
@@ -188,62 +196,55 @@ struct Check {
 }
 
 fn checks(tolerance: &Tolerance, compared: &Compared, window: &GroupWindow<'_>) -> Vec<Check> {
-    let baseline = window
-        .baseline
-        .and_then(|baseline| baseline.all)
-        .map(|all| all.interval);
-    let control = compared.control.map(|control| control.interval);
     let mut checks = Vec::new();
-    let mut check = |upper, written: Option<f64>, limit: &dyn Fn(f64) -> Option<Interval>, words: &str| {
-        if let Some(written) = written {
-            checks.push(Check {
-                upper,
-                limit: limit(written),
-                against_control: words.contains("control"),
-                words: words.replace("{}", &rounded(written)),
-            });
-        }
-    };
-    check(
-        true,
-        tolerance.at_most,
-        &|most| Some(Interval::exactly(most)),
-        "at most {}",
-    );
-    check(
-        false,
-        tolerance.at_least,
-        &|least| Some(Interval::exactly(least)),
-        "at least {}",
-    );
+    for (upper, written, words) in [
+        (true, tolerance.at_most, "at most {}"),
+        (false, tolerance.at_least, "at least {}"),
+    ] {
+        checks.extend(written.map(|written| Check {
+            upper,
+            limit: Some(Interval::exactly(written)),
+            seen: Some(written),
+            against_control: false,
+            words: words.replace("{}", &rounded(written)),
+        }));
+    }
     if window.stage != Stage::Baseline {
-        let scaled = |from: Option<Interval>, factor: f64| from.map(|from| from.map(|value| value * factor));
-        check(
-            true,
-            tolerance.rise_at_most_percent,
-            &|percent| scaled(baseline, 1.0 + percent / 100.0),
-            "at most {} percent above the baseline",
-        );
-        check(
-            false,
-            tolerance.fall_at_most_percent,
-            &|percent| scaled(baseline, 1.0 - percent / 100.0),
-            "at most {} percent below the baseline",
-        );
-        check(
-            true,
-            tolerance.above_control_at_most,
-            &|margin| control.map(|control| control.map(|value| value + margin)),
-            "at most {} above the control group",
-        );
-        check(
-            true,
-            tolerance.above_control_at_most_percent,
-            &|percent| scaled(control, 1.0 + percent / 100.0),
-            "at most {} percent above the control group",
-        );
+        checks.extend(relative_checks(tolerance, compared, window));
     }
     checks
+}
+
+/// Those that relate to the baseline, or to the control group.
+fn relative_checks(tolerance: &Tolerance, compared: &Compared, window: &GroupWindow<'_>) -> Vec<Check> {
+    let baseline = window.baseline.and_then(|baseline| baseline.all);
+    let control = compared.control;
+    let (rise, fall) = (tolerance.rise_at_most_percent, tolerance.fall_at_most_percent);
+    let (margin, percent) = (tolerance.above_control_at_most, tolerance.above_control_at_most_percent);
+    let scaled = |value: f64, percent: f64| value * (1.0 + percent / 100.0);
+    let lowered = |value: f64, percent: f64| value * (1.0 - percent / 100.0);
+    let added = |value: f64, margin: f64| value + margin;
+    let (over, under) = ("percent above the baseline", "percent below the baseline");
+    let (more, slower) = ("above the control group", "percent above the control group");
+    let relations: [(bool, Option<f64>, Option<Estimate>, &dyn Fn(f64, f64) -> f64, &str); 4] = [
+        (true, rise, baseline, &scaled, over),
+        (false, fall, baseline, &lowered, under),
+        (true, margin, control, &added, more),
+        (true, percent, control, &scaled, slower),
+    ];
+    let checks = relations
+        .into_iter()
+        .filter_map(|(upper, written, base, change, words)| {
+            let written = written?;
+            Some(Check {
+                upper,
+                limit: base.map(|base| base.interval.map(|value| change(value, written))),
+                seen: base.and_then(|base| base.value).map(|value| change(value, written)),
+                against_control: words.contains("control"),
+                words: format!("at most {} {words}", rounded(written)),
+            })
+        });
+    checks.collect()
 }
 
 /// The verdict, its reason, and in words the limit that it is about.
@@ -282,9 +283,9 @@ fn decide(
         }
         let holds = match window.stage {
             Stage::Injection => within,
-            Stage::Baseline | Stage::Recovery => subject
-                .value
-                .is_some_and(|value| !speaks_against(check.upper, value, limit)),
+            Stage::Baseline | Stage::Recovery => {
+                subject.value.is_some_and(|value| !speaks_against(check, value, limit))
+            }
         };
         if !holds {
             uncertain = uncertain.or(words());
@@ -304,10 +305,10 @@ fn decide(
     )
 }
 
-/// Whether a value is on the wrong side of all that the limit may be.
-fn speaks_against(upper: bool, value: f64, limit: Interval) -> bool {
-    if upper {
-        limit.high.is_some_and(|high| value > high)
+/// Whether a value is on the wrong side of all that the limit may be; of what was seen of it, where that has no end.
+fn speaks_against(check: &Check, value: f64, limit: Interval) -> bool {
+    if check.upper {
+        limit.high.or(check.seen).is_none_or(|high| value > high)
     } else {
         value < limit.low
     }

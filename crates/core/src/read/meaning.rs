@@ -25,6 +25,9 @@ struct Draft {
 /// While there is no run, the layer reads the lease every 10 seconds.
 const LAYER_BASELINE: Span = Span::from_secs(15);
 
+/// The shortest recovery of a run with the layer: what it saw last during the injection has to arrive, too.
+const LAYER_RECOVERY: Span = Span::from_secs(10);
+
 impl Draft {
     fn uses_layer(&self) -> bool {
         let measured = self.measures.iter().any(|(_, measure)| measure.layer.is_some());
@@ -208,6 +211,11 @@ fn windows_fit(draft: &Draft, problems: &mut Vec<Problem>) {
         let message = format!("a baseline of {} is too short for the layer", windows.baseline);
         let help = format!("at least {LAYER_BASELINE}: the layer may take 10s to learn of a run");
         problems.push(Problem::at("/windows/baseline", message).help(help));
+    }
+    if draft.uses_layer() && windows.recovery < LAYER_RECOVERY {
+        let message = format!("a recovery of {} is too short for the layer", windows.recovery);
+        let help = format!("at least {LAYER_RECOVERY}: the layer writes what it saw every 3s");
+        problems.push(Problem::at("/windows/recovery", message).help(help));
     }
     let spans = [windows.baseline.secs(), radius.longest.secs(), windows.recovery.secs()];
     let total: u64 = spans.into_iter().map(u64::from).sum::<u64>() + 2 * u64::from(windows.delay_secs());
