@@ -226,11 +226,13 @@ fn relative_checks(tolerance: &Tolerance, compared: &Compared, window: &GroupWin
     let added = |value: f64, margin: f64| value + margin;
     let (over, under) = ("percent above the baseline", "percent below the baseline");
     let (more, slower) = ("above the control group", "percent above the control group");
-    let relations: [(bool, Option<f64>, Option<Estimate>, &dyn Fn(f64, f64) -> f64, &str); 4] = [
-        (true, rise, baseline, &scaled, over),
-        (false, fall, baseline, &lowered, under),
-        (true, margin, control, &added, more),
-        (true, percent, control, &scaled, slower),
+    type Change = fn(f64, f64) -> f64;
+    type Relation<'a> = (bool, Option<f64>, Option<Estimate>, Change, &'a str);
+    let relations: [Relation<'_>; 4] = [
+        (true, rise, baseline, scaled, over),
+        (false, fall, baseline, lowered, under),
+        (true, margin, control, added, more),
+        (true, percent, control, scaled, slower),
     ];
     let checks = relations
         .into_iter()
