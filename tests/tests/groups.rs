@@ -1,9 +1,6 @@
 //! Runs of the layer from start to verdict: groups, the faults that fire, those that do not, and who may be watched.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test says what it found by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test says what it found by panicking")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

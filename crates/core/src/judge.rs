@@ -1,21 +1,25 @@
-//! Points and tolerances in, verdict and reason out. Nothing is fetched here.
+//! What was measured and its tolerance in, verdict and reason out. Nothing is fetched here.
 //!
-//! A metric series without groups is judged by its whole data points: every point inside the tolerance upholds, more
-//! than half outside deviates, and so do as many in a row as the measure asks for at all, so that an hour of calm does
-//! not hide the outage after it. Anything between is inconclusive. Missing data is a reason, never a pass.
+//! `docs/judge.md` says in words what is done and why. [`groups`](judge_groups) judges what the layer saw of two groups,
+//! [`series`](judge) metrics without groups. Missing data is a reason, never a pass.
 
 mod groups;
+mod series;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Measure, Tolerance};
 use crate::names::MeasureName;
 use crate::span::Span;
 
-pub use groups::{ALPHA, Compared, Estimate, GroupWindow, judge_groups};
+pub use groups::{Compared, Estimate, GroupWindow, judge_groups};
+pub use series::judge;
+
+/// The chance that a run says `deviated` of any measure although nothing deviates; and the same for `upheld`. All looks and
+/// all measures of the run share it.
+pub const ALPHA: f64 = 0.05;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +116,52 @@ pub enum Reason {
     Uncertain,
     /// The groups differ although there is no fault.
     GroupsDiffer,
+    /// The experimental group has more or fewer requests than it should have.
+    SampleRatio,
+}
+
+/// What a limit of a tolerance is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// The value itself, which must not be higher.
+    AtMost,
+    /// The value itself, which must not be lower.
+    AtLeast,
+    /// The rise over the baseline, in percent of it.
+    RiseFromBaseline,
+    /// The fall under the baseline, in percent of it.
+    FallFromBaseline,
+    /// The difference to the control group, in the unit of the measure.
+    AboveControl,
+    /// The difference to the control group, in percent of it.
+    AboveControlPercent,
+}
+
+/// One limit of a tolerance, and what was found for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What the limit is about.
+    pub relation: Relation,
+    /// The limit as it is written.
+    pub limit: f64,
+    /// What was estimated, in what the limit is written in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
+    /// The lowest value that the data do not reject; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The highest value that the data do not reject; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// The chance that the interval ever misses the truth.
+    pub alpha: f64,
+    /// What that says of the limit.
+    pub verdict: Verdict,
+    /// For an inconclusive one: about how many more requests (or points) would tell, if they are like those that were seen;
+    /// absent when no number of them would, or nobody can say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u64>,
 }
 
 /// What was found for one measure.
@@ -145,6 +195,12 @@ pub struct Finding {
     pub highest: Option<f64>,
     /// The limits that were applied.
     pub limits: Limits,
+    /// What was found for each limit of the tolerance, where it was tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
+    /// For a metric series in the baseline: its points, for what is compared with them later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<f64>,
     /// For a measure of the layer: what was estimated of the groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Compared>,
@@ -161,102 +217,6 @@ pub struct Limits {
     pub high: Option<f64>,
 }
 
-impl Limits {
-    /// The limits of a tolerance; `None` when it is relative and there is no baseline to relate to.
-    fn of(tolerance: &Tolerance, baseline_median: Option<f64>) -> Option<Limits> {
-        let mut limits = Limits {
-            low: tolerance.at_least,
-            high: tolerance.at_most,
-        };
-        if let Some(percent) = tolerance.rise_at_most_percent {
-            let high = usable(baseline_median)? * (1.0 + percent / 100.0);
-            limits.high = Some(limits.high.map_or(high, |limit| limit.min(high)));
-        }
-        if let Some(percent) = tolerance.fall_at_most_percent {
-            let low = usable(baseline_median)? * (1.0 - percent / 100.0);
-            limits.low = Some(limits.low.map_or(low, |limit| limit.max(low)));
-        }
-        Some(limits)
-    }
-
-    fn contain(self, value: f64) -> bool {
-        self.low.is_none_or(|low| value >= low) && self.high.is_none_or(|high| value <= high)
-    }
-}
-
-/// A percentage of nothing, or of something negative, says nothing.
-fn usable(baseline_median: Option<f64>) -> Option<f64> {
-    baseline_median.filter(|median| median.is_finite() && *median > 0.0)
-}
-
-/// Judges one measure by its points in a window of `expected_points` whole periods.
-///
-/// `baseline_median` is the median of the measure in the baseline, for relative tolerances. Points that are not
-/// finite count as missing. Never panics.
-pub fn judge(measure: &Measure, baseline_median: Option<f64>, points: &[Point], expected_points: u32) -> Finding {
-    let mut values: Vec<f64> = points
-        .iter()
-        .map(|point| point.value)
-        .filter(|value| value.is_finite())
-        .collect();
-    values.sort_by(f64::total_cmp);
-    let present = u32::try_from(values.len()).unwrap_or(u32::MAX);
-    let limits = Limits::of(&measure.tolerance, baseline_median);
-    let outside = limits.map_or(0, |limits| {
-        values.iter().filter(|value| !limits.contain(**value)).count()
-    });
-    let outside = u32::try_from(outside).unwrap_or(u32::MAX);
-    let in_a_row = limits.map_or(0, |limits| longest_outside(points, limits));
-
-    let (verdict, reason) = if present == 0 {
-        (Verdict::Inconclusive, Reason::NoData)
-    } else if present < measure.min_points {
-        (Verdict::Inconclusive, Reason::TooFewPoints)
-    } else if in_a_row >= measure.min_points {
-        let most = u64::from(outside) * 2 > u64::from(present);
-        (Verdict::Deviated, if most { Reason::Beyond } else { Reason::Sustained })
-    } else if u64::from(present) * 2 < u64::from(expected_points) {
-        (Verdict::Inconclusive, Reason::Gaps)
-    } else if limits.is_none() {
-        (Verdict::Inconclusive, Reason::NoBaseline)
-    } else if outside == 0 {
-        (Verdict::Upheld, Reason::Within)
-    } else if u64::from(outside) * 2 > u64::from(present) {
-        (Verdict::Deviated, Reason::Beyond)
-    } else {
-        (Verdict::Inconclusive, Reason::Mixed)
-    };
-
-    let mut finding = Finding {
-        measure: measure.name.clone(),
-        unit: measure.unit.clone(),
-        verdict,
-        reason,
-        sentence: String::new(),
-        points: present,
-        expected_points,
-        outside,
-        median: median(&values),
-        lowest: values.first().copied(),
-        highest: values.last().copied(),
-        limits: limits.unwrap_or_default(),
-        groups: None,
-    };
-    finding.sentence = sentence(&finding, measure.min_points);
-    finding
-}
-
-/// The most points in a row that are outside. Points that are not finite are missing, not calm: they end no row.
-fn longest_outside(points: &[Point], limits: Limits) -> u32 {
-    let mut longest = 0;
-    let mut row = 0;
-    for point in points.iter().filter(|point| point.value.is_finite()) {
-        row = if limits.contain(point.value) { 0 } else { row + 1 };
-        longest = longest.max(row);
-    }
-    longest
-}
-
 /// The verdict of a whole: as good as its worst measure; inconclusive when nothing was measured.
 pub fn overall<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Verdict {
     findings
@@ -264,52 +224,6 @@ pub fn overall<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Verdict {
         .map(|finding| finding.verdict)
         .max()
         .unwrap_or(Verdict::Inconclusive)
-}
-
-fn median(sorted: &[f64]) -> Option<f64> {
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = sorted.get(sorted.len() / 2 - 1)?;
-    Some(lower / 2.0 + upper / 2.0)
-}
-
-fn sentence(finding: &Finding, min_points: u32) -> String {
-    let Finding {
-        points,
-        expected_points,
-        outside,
-        ..
-    } = finding;
-    let unit = finding.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
-    let number = |value: Option<f64>| value.map_or("?".to_owned(), rounded);
-    let median = number(finding.median);
-    let tolerance = match (finding.limits.low, finding.limits.high) {
-        (Some(low), Some(high)) => format!("the tolerance of {} to {}{unit}", rounded(low), rounded(high)),
-        (Some(low), None) => format!("the tolerance of at least {}{unit}", rounded(low)),
-        (None, Some(high)) => format!("the tolerance of at most {}{unit}", rounded(high)),
-        (None, None) => "its tolerance".to_owned(),
-    };
-    match finding.reason {
-        Reason::Within => format!("all {points} points are within {tolerance} (median {median}{unit})"),
-        Reason::Beyond => format!("{outside} of {points} points are outside {tolerance} (median {median}{unit})"),
-        Reason::Sustained => format!(
-            "{outside} of {points} points are outside {tolerance}, at least {min_points} of them in a row \
-             (median {median}{unit})"
-        ),
-        Reason::Mixed => format!(
-            "{outside} of {points} points are outside {tolerance}, too few to call it a deviation (median {median}{unit})"
-        ),
-        Reason::NoData => format!("no data arrived, {expected_points} points were expected"),
-        Reason::TooFewPoints => format!("{points} points arrived, {min_points} are needed"),
-        Reason::Gaps => format!("only {points} of {expected_points} points arrived"),
-        Reason::NoBaseline => {
-            "the tolerance is relative to the baseline, which is missing or not above zero".to_owned()
-        }
-        // Reasons of groups, which have sentences of their own.
-        Reason::NoRequests | Reason::TooFewRequests | Reason::Uncertain | Reason::GroupsDiffer => String::new(),
-    }
 }
 
 /// A number for people: about four significant digits, at most six decimals, and whole numbers in full.

@@ -7,15 +7,12 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Limits, Reason, Verdict, rounded};
+use super::{ALPHA, Finding, Limits, Reason, Verdict, rounded};
 use crate::experiment::{LayerMeasure, Measure, Statistic, Tolerance};
 use crate::layer::Stage;
 use crate::names::FunctionName;
 use crate::sequential::{Interval, proportion, quantile, rate};
 use crate::sketch::{Counts, Seen};
-
-/// The chance that any interval of a run ever misses the truth, all looks and all measures together.
-pub const ALPHA: f64 = 0.05;
 
 /// The intervals that the verdict of one measure rests on: experimental group, control group, baseline.
 const INTERVALS: f64 = 3.0;
@@ -115,6 +112,8 @@ pub fn judge_groups(measure: &Measure, layer: &LayerMeasure, window: &GroupWindo
             low: nominal(false),
             high: nominal(true),
         },
+        claims: vec![],
+        values: vec![],
         groups: Some(compared),
     };
     finding.sentence = sentence(&finding, layer, subject, limit.as_deref(), window);
