@@ -182,7 +182,7 @@ fn throughput() {
         what,
         measured: resident_mb(&layer),
         unit: "MB",
-        reach: None,
+        reach: Some(8.0),
     }
     .print();
 }

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use inoculate_core::experiment::{Experiment, Measure, Metric};
-use inoculate_core::judge::{Point, Verdict, Window, judge};
-use inoculate_core::ports::{Change, Evaluation, Measured};
+use inoculate_core::judge::{Point, SeriesWindow, Verdict, Window, judge};
+use inoculate_core::layer::Stage;
+use inoculate_core::ports::{Change, Evaluation, Grounds, Measured};
 use inoculate_core::read::experiment_from_value;
 use inoculate_core::run::{Cause, Ending, Event, JournalEntry, NewRun, Run, Status, TargetFunction};
 use inoculate_core::setting::{Setting, SettingValue};
@@ -211,10 +212,18 @@ pub fn measured(values: &[f64]) -> Measured {
         })
         .collect();
     let expected = u32::try_from(points.len()).unwrap();
+    let in_baseline = SeriesWindow {
+        stage: Stage::Baseline,
+        expected_points: expected,
+        baseline: None,
+        measures: 1,
+        looks: 1,
+        last: false,
+    };
     Measured {
         at: second(1_000_000),
         window: window(0, 5 * i64::from(expected)),
-        findings: vec![judge(measure, None, &points, expected)],
+        findings: vec![judge(measure, &points, &in_baseline)],
         seen: vec![],
     }
 }
@@ -224,6 +233,7 @@ pub fn evaluation(verdict: Verdict) -> Evaluation {
     Evaluation {
         at: second(1_000_000),
         verdict,
+        grounds: Grounds::Measures,
         because: "a test says so".to_owned(),
         during: Some(measured(&[0.0, 0.0, 0.0])),
         recovery: None,

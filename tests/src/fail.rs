@@ -12,8 +12,8 @@ use inoculate_core::layer::Stage;
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
 use inoculate_core::ports::{
-    AlarmState, Alarms, Change, CommitError, Function, Halt, LeaseRequest, Leases, Library, Measured, Metrics, Notices,
-    Ports, Results, Runs, Sketches, Taken, Targets,
+    AlarmState, Alarms, Change, CommitError, ExecutionState, ExecutionStates, Function, Halt, LeaseRequest, Leases,
+    Library, Measured, Metrics, Notices, Ports, Results, Runs, Sketches, Taken, Targets,
 };
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::seen::Written;
@@ -124,8 +124,9 @@ impl Failing {
             metrics: this.clone(),
             sketches: this.clone(),
             alarms: this.clone(),
-            notices: this,
+            notices: this.clone(),
             clock: self.inner.clock.clone(),
+            executions: Some(this),
         }
     }
 
@@ -266,6 +267,10 @@ impl Runs for Failing {
     async fn list(&self, limit: u32) -> Result<Vec<Run>> {
         self.pass("runs.list", limit, self.inner.runs.list(limit)).await
     }
+
+    async fn open(&self) -> Result<Vec<RunId>> {
+        self.pass("runs.open", "", self.inner.runs.open()).await
+    }
 }
 
 #[async_trait]
@@ -382,6 +387,15 @@ impl Alarms for Failing {
 impl Notices for Failing {
     async fn publish(&self, subject: &str, body: &str) -> Result<()> {
         self.pass("notices.publish", subject, self.inner.notices.publish(subject, body))
+            .await
+    }
+}
+
+#[async_trait]
+impl ExecutionStates for Failing {
+    async fn state_of(&self, execution_arn: &str) -> Result<Option<ExecutionState>> {
+        let inner = self.inner.executions.as_ref().expect("a world has executions");
+        self.pass("executions.state_of", execution_arn, inner.state_of(execution_arn))
             .await
     }
 }

@@ -1,7 +1,8 @@
 //! The state machine without Step Functions: runs the five steps over any ports, in the order of the file.
 //!
 //! It does what `statemachine/experiment.asl.json` says: the same retries, the same way to the rollback, the same loops.
-//! Waiting moves the clock of the [`World`]. `tests/tests/statemachine.rs` checks the file itself.
+//! Waiting moves the clock of the [`World`], which also shows the execution: running, and how it ended.
+//! `tests/tests/statemachine.rs` checks the file itself.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use inoculate_core::run::{Ending, Status};
 use inoculate_step::{Next, RunInput, Step};
 use serde_json::{Value, json};
 
-use crate::memory::World;
+use crate::memory::{World, execution_arn};
 
 /// How often a task is tried before its failure counts: once, and four retries.
 const TRIES: u32 = 5;
@@ -79,7 +80,15 @@ impl Machine {
 
     /// Runs the execution to its end. `None` when it was stopped.
     pub async fn execute(&mut self, experiment: &Value) -> Option<Status> {
-        self.run(experiment).await.ok()
+        self.world.set_execution(&self.run_id, "RUNNING");
+        let status = self.run(experiment).await.ok();
+        let ended = match status {
+            None => "ABORTED",
+            Some(Status::Completed) => "SUCCEEDED",
+            Some(_) => "FAILED",
+        };
+        self.world.set_execution(&self.run_id, ended);
+        status
     }
 
     async fn run(&mut self, experiment: &Value) -> std::result::Result<Status, Stopped> {
@@ -115,7 +124,8 @@ impl Machine {
     /// Everything before the rollback: why it is rolled back, and whether a fault may be there.
     async fn until_rollback(&mut self, experiment: &Value) -> std::result::Result<(Option<Ending>, bool), Stopped> {
         let run_id = self.run_id.clone();
-        let open = json!({ "step": "open", "run_id": run_id, "execution_arn": "arn", "experiment": experiment });
+        let arn = execution_arn(&run_id);
+        let open = json!({ "step": "open", "run_id": run_id, "execution_arn": arn, "experiment": experiment });
         let opened = match self.baseline(Task::Open, &open).await? {
             Ok(output) if output.next == Next::Measure => output,
             Ok(output) => return Ok((output.ending, false)),
@@ -209,6 +219,11 @@ fn failed(error: &Error) -> Option<Ending> {
 fn gave_up() -> Option<Ending> {
     let detail = "the faults were not in place after a minute of trying";
     inoculate_step::ending(Status::Failed, inoculate_core::run::Cause::StepFailed, detail)
+}
+
+/// What the schedule calls the rollback with, every minute. A test holds the template to it.
+pub fn sweep() -> Value {
+    json!({ "sweep": true })
 }
 
 /// What EventBridge tells the rollback when an execution was stopped, timed out or failed.

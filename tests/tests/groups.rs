@@ -125,8 +125,9 @@ async fn groups_of_functions_that_tell_requests_apart_by_themselves_are_not_comp
     });
     let recorded = recorded.await;
     assert_eq!(recorded.run.status, Status::Refused);
-    let detail = recorded.run.ending.unwrap().detail;
-    assert!(detail.contains("blast_radius.key"), "{detail}");
+    let ending = recorded.run.ending.unwrap();
+    assert_eq!(ending.cause, Cause::GroupsUnrelated);
+    assert!(ending.detail.contains("blast_radius.key"), "{}", ending.detail);
     assert_eq!(faults_met(&world), 0);
 }
 
@@ -197,7 +198,7 @@ async fn a_function_whose_layer_sees_nothing_is_refused_with_what_its_layer_said
     let recorded = run(&world, "blind", |_| {}).await;
     assert_eq!(recorded.run.status, Status::Refused);
     let ending = recorded.run.ending.unwrap();
-    assert_eq!(ending.cause, Cause::NotSteady);
+    assert_eq!(ending.cause, Cause::Unseen);
     assert!(ending.detail.contains(problem), "{}", ending.detail);
     assert!(
         ending.detail.contains(&format!("inoculate doctor {CHECKOUT}")),

@@ -9,6 +9,8 @@
 
 #[path = "machine/local.rs"]
 mod local;
+#[path = "machine/sweep.rs"]
+mod sweep;
 
 use inoculate_core::error::Code;
 use inoculate_core::judge::Verdict;

@@ -17,7 +17,7 @@ use inoculate_core::undo::UndoState;
 use inoculate_step::Step;
 use inoculate_tests::build::{self, PAYMENTS};
 use inoculate_tests::fail::{Failing, How};
-use inoculate_tests::machine::{Machine, execution_ended};
+use inoculate_tests::machine::{Machine, execution_ended, sweep};
 use inoculate_tests::memory::{FunctionState, World};
 use serde_json::{Value, json};
 
@@ -82,12 +82,58 @@ async fn deliver_end(world: &Arc<World>, status: &str) {
     panic!("the rollback did not succeed in three deliveries");
 }
 
-/// Nothing is left behind, and the record says what happened.
-fn assert_clean(world: &World, case: &str) {
+/// What comes when the orchestrator is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Net {
+    /// The event of the ended execution, and no sweep.
+    Event,
+    /// The sweep, every minute, and no event. Step Functions shows how the execution ended, or does not know it any more.
+    Sweep {
+        /// Whether it knows it.
+        known: bool,
+    },
+}
+
+const NETS: [Net; 3] = [Net::Event, Net::Sweep { known: true }, Net::Sweep { known: false }];
+
+async fn catch(world: &Arc<World>, net: Net, status: &str) {
+    let Net::Sweep { known } = net else {
+        return deliver_end(world, status).await;
+    };
+    if known {
+        world.set_execution(&run_id(), status);
+    } else {
+        world.change(|state| drop(state.executions.remove(&run_id())));
+    }
+    for minute in 1..=4 {
+        world.advance(60);
+        let step = Step {
+            ports: world.ports(),
+            attempt: format!("sweep-{minute}"),
+        };
+        let swept = inoculate_rollback::handle(step, sweep()).await.unwrap();
+        if minute == 1 {
+            assert_back(world, "after one sweep");
+        }
+        let open = world.look(|state| state.runs.values().any(|run| run.run.phase != Phase::Closed));
+        if swept.settled && !open {
+            return;
+        }
+    }
+    panic!("not swept clean in four minutes");
+}
+
+/// Every setting is as it was.
+fn assert_back(world: &World, case: &str) {
     let now = world.function(PAYMENTS);
     let before = FunctionState::new(PAYMENTS).with_source(SOURCE);
     let settings = |f: &FunctionState| (f.concurrency, f.timeout_secs, f.memory_mb, f.sources.clone());
     assert_eq!(settings(&now), settings(&before), "{case}: a fault is left behind");
+}
+
+/// Nothing is left behind, and the record says what happened.
+fn assert_clean(world: &World, case: &str) {
+    assert_back(world, case);
     let met = world.look(|state| state.faults_met.len());
     world.advance(5);
     world.look(|state| {
@@ -179,15 +225,16 @@ async fn the_orchestrator_may_die_at_every_call() {
     let mut cases = 0;
     for faults in BOTH {
         let (calls, _) = rehearse(faults, false).await;
-        for (number, how) in (1..=calls).flat_map(|number| How::BOTH.map(|how| (number, how))) {
+        let deaths = (1..=calls).flat_map(|number| How::BOTH.map(|how| (number, how)));
+        for ((number, how), net) in deaths.flat_map(|death| NETS.map(|net| (death, net))) {
             let world = world(faults, false);
             let failing = Failing::over(world.ports());
             failing.fail_from(number, how, Code::Unavailable);
             let mut machine = Machine::new(&world, failing.ports(), run_id());
             let status = machine.execute(&experiment(faults)).await;
-            let case = format!("{faults:?}: dead from {} {how:?}", failing.calls()[number - 1]);
+            let case = format!("{faults:?}: dead from {} {how:?}, {net:?}", failing.calls()[number - 1]);
             assert_ne!(status, Some(Status::Refused), "{case}");
-            deliver_end(&world, "FAILED").await;
+            catch(&world, net, "FAILED").await;
             assert_clean(&world, &case);
             cases += 1;
         }
@@ -281,15 +328,15 @@ async fn a_rollback_may_overtake_every_call() {
     let mut cases = 0;
     for faults in BOTH {
         let (calls, _) = rehearse(faults, false).await;
-        for number in 1..=calls {
-            overtaken_at(faults, number).await;
+        for (number, net) in (1..=calls).flat_map(|number| NETS.map(|net| (number, net))) {
+            overtaken_at(faults, number, net).await;
+            cases += 1;
         }
-        cases += calls;
     }
     println!("{cases} cases");
 }
 
-async fn overtaken_at(faults: Faults, number: usize) {
+async fn overtaken_at(faults: Faults, number: usize, net: Net) {
     let world = world(faults, false);
     let failing = Failing::over(world.ports());
     let meanwhile = world.clone();
@@ -298,13 +345,20 @@ async fn overtaken_at(faults: Faults, number: usize) {
             ports: meanwhile.ports(),
             attempt: "overtaking".to_owned(),
         };
-        // It may not be able to finish while a change is under way; the event of the stopped execution will.
-        drop(inoculate_rollback::handle(step, json!({ "run_id": run_id() })).await);
+        let event = match net {
+            Net::Event => json!({ "run_id": run_id() }),
+            Net::Sweep { .. } => {
+                meanwhile.set_execution(&run_id(), "ABORTED");
+                sweep()
+            }
+        };
+        // It may not be able to finish while a change is under way; what comes later will.
+        drop(inoculate_rollback::handle(step, event).await);
     });
     let mut machine = Machine::new(&world, failing.ports(), run_id());
     machine.execute(&experiment(faults)).await;
-    deliver_end(&world, "ABORTED").await;
-    let case = format!("{faults:?}: overtaken at {}", failing.calls()[number - 1]);
+    catch(&world, net, "ABORTED").await;
+    let case = format!("{faults:?}: overtaken at {}, {net:?}", failing.calls()[number - 1]);
     assert_clean(&world, &case);
 }
 

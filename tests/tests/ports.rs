@@ -9,7 +9,7 @@ use inoculate_core::experiment::Metric;
 use inoculate_core::ports::Ports;
 use inoculate_tests::build;
 use inoculate_tests::contract::{self, Fixture, MadeFunction, NewFunction};
-use inoculate_tests::memory::{FunctionState, Mapping, Sample, World};
+use inoculate_tests::memory::{FunctionState, Mapping, Sample, World, execution_arn};
 use inoculate_tests::{every_rule, every_rule_beyond_the_local_stack};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -79,6 +79,13 @@ impl Fixture for Memory {
 
     async fn make_alarm(&self, name: &str, in_alarm: bool) {
         self.world.set_alarm(name, in_alarm);
+    }
+
+    async fn make_execution(&self, name: &str, running: bool) -> String {
+        let id = build::name(name);
+        self.world
+            .set_execution(&id, if running { "RUNNING" } else { "ABORTED" });
+        execution_arn(&id)
     }
 
     async fn write_as_layer(&self, items: &[Value]) {

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use inoculate_core::error::Code;
-use inoculate_core::experiment::Experiment;
+use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::{Lease, LeaseRole};
-use inoculate_core::names::FunctionName;
-use inoculate_core::ports::Halt;
+use inoculate_core::names::{FunctionName, RunId};
+use inoculate_core::ports::{Halt, Ports};
 use inoculate_core::preflight::{self, Guard, Preflight};
+use inoculate_core::run::{Cause, Status};
 use inoculate_core::setting::{Setting, SettingValue};
+use inoculate_core::sizing::{Prospect, Sizing};
 use inoculate_tests::World;
 use inoculate_tests::build::{self, CHECKOUT, PAYMENTS};
 use inoculate_tests::fail::{Failing, How};
-use inoculate_tests::memory::{FunctionState, State};
+use inoculate_tests::machine::Machine;
+use inoculate_tests::memory::{FunctionState, Sample, State};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -231,6 +234,136 @@ async fn a_world_that_cannot_be_asked_is_an_error_and_no_refusal() {
             failing.fail_call(call.number, How::Before, code);
             let outcome = preflight::check(&failing.ports(), &experiment(), &run).await;
             assert_eq!(outcome.unwrap_err().code, code, "{call}");
+        }
+    }
+}
+
+/// The experiment of the layer, of which one request in a hundred meets the fault, and at least 30 of these must come.
+fn sparing(longest: &str) -> Experiment {
+    let mut value = build::layered_experiment_value();
+    value["blast_radius"]["percent"] = json!(1);
+    value["blast_radius"]["longest"] = json!(longest);
+    inoculate_core::read::experiment_from_value(&value).unwrap()
+}
+
+/// Puts what CloudWatch counted of [`CHECKOUT`] into the world: so many requests in each minute of the last hours.
+fn counted(world: &World, hours: i64, per_minute: f64) {
+    world.change(|state| {
+        let sample = |metric: &str, minute, value| Sample {
+            metric: lambda_metric(metric),
+            at: state.now - SignedDuration::from_mins(minute),
+            value,
+        };
+        let minutes = 1..=60 * hours;
+        let samples: Vec<Sample> = minutes
+            .flat_map(|minute| {
+                [
+                    sample("Invocations", minute, per_minute),
+                    sample("Errors", minute, 0.0),
+                    sample("Duration", minute, 20.0),
+                ]
+            })
+            .collect();
+        state.samples.extend(samples);
+    });
+}
+
+fn lambda_metric(name: &str) -> Metric {
+    let metric = json!({
+        "namespace": "AWS/Lambda", "name": name, "statistic": "Sum", "dimensions": { "FunctionName": CHECKOUT },
+    });
+    serde_json::from_value(metric).unwrap()
+}
+
+async fn check_with(ports: Ports, experiment: &Experiment) -> Preflight {
+    let run = build::name("mine");
+    preflight::check(&ports, experiment, &run).await.unwrap()
+}
+
+async fn check_traffic(world: &Arc<World>, experiment: &Experiment) -> Preflight {
+    check_with(world.ports(), experiment).await
+}
+
+#[tokio::test]
+async fn too_little_traffic_is_refused_where_it_could_never_tell() {
+    let world = build::shop();
+    counted(&world, 4, 60.0);
+    let found = check_traffic(&world, &sparing("5m")).await;
+    let refusals: Vec<_> = found.refusals.iter().map(|refusal| refusal.guard).collect();
+    assert_eq!(refusals, [Guard::TooLittleTraffic]);
+    assert_eq!(
+        found.reasons(),
+        "failed-orders: too little traffic to ever tell: shop-checkout would have 6 requests of the experimental group in 5m, \
+         even at 2 times the traffic of its busiest minutes, and min_requests asks for 30; make blast_radius.longest longer, or \
+         percent larger"
+    );
+    let known = &found.traffic[0];
+    assert_eq!((known.function.as_str(), known.per_second), (CHECKOUT, 1.0));
+    assert_eq!((known.error_percent, known.p50_ms), (Some(0.0), Some(20.0)));
+}
+
+#[tokio::test]
+async fn too_little_traffic_for_most_outcomes_is_a_warning() {
+    let world = build::shop();
+    counted(&world, 4, 60.0);
+    // 36 requests of the experimental group come in an hour: enough if they all fail, not to uphold ten percent.
+    let experiment = sparing("1h");
+    let found = check_traffic(&world, &experiment).await;
+    assert_eq!(found.refusals, []);
+    let sizing = Sizing::of(&experiment, &found.traffic);
+    assert_eq!(sizing.measures[0].prospect, Prospect::TooShort);
+    let warnings: Vec<&str> = sizing.warnings().collect();
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("likely inconclusive"),
+        "{warnings:?}"
+    );
+}
+
+#[tokio::test]
+async fn traffic_that_is_not_known_keeps_nothing_from_starting() {
+    // CloudWatch counted nothing, only a short while ago, or does not answer.
+    let world = build::shop();
+    let found = check_traffic(&world, &sparing("5m")).await;
+    assert_eq!((found.refusals.len(), found.traffic.len()), (0, 0));
+    counted(&world, 1, 60.0);
+    let found = check_traffic(&world, &sparing("5m")).await;
+    assert_eq!((found.refusals.len(), found.traffic.len()), (0, 1));
+    counted(&world, 4, 60.0);
+    let failing = Failing::over(world.ports());
+    failing.fail_every("metrics.series", How::Before, Code::AccessDenied);
+    let found = check_with(failing.ports(), &sparing("5m")).await;
+    assert_eq!((found.refusals.len(), found.traffic.len()), (0, 0));
+    assert!(found.traffic_problem.is_some());
+}
+
+#[tokio::test]
+async fn a_run_whose_baseline_shows_too_little_traffic_injects_nothing() {
+    for (percent, status, cause) in [
+        (1, Status::Refused, Cause::TooLittleTraffic),
+        // Enough for the worst, though not for anything else.
+        (50, Status::Completed, Cause::WindowOver),
+        // A rehearsal.
+        (0, Status::Completed, Cause::WindowOver),
+    ] {
+        let world = build::layered_shop(false);
+        let mut experiment = build::layered_experiment_value();
+        experiment["blast_radius"]["percent"] = json!(percent);
+        let id: RunId = build::name("little");
+        Machine::new(&world, world.ports(), id.clone())
+            .execute(&experiment)
+            .await;
+        let run = world.run(&id).run;
+        let ending = run.ending.unwrap();
+        assert_eq!(
+            (run.status, ending.cause),
+            (status, cause),
+            "{percent}: {}",
+            ending.detail
+        );
+        if cause == Cause::TooLittleTraffic {
+            let words = "even at 2 times the traffic of the baseline, and min_requests asks for 30";
+            assert!(ending.detail.contains(words), "{}", ending.detail);
+            assert_eq!(world.look(|state| state.faults_met.len()), 0);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use inoculate_core::error::Code;
 use inoculate_core::experiment::MAX_RUN;
 use inoculate_core::judge::Verdict;
+use inoculate_core::ports::Grounds;
 use inoculate_core::run::Status;
 use inoculate_stack::{PythonEnv, workspace_root};
 use inoculate_step::Next;
@@ -48,7 +49,9 @@ fn answers() -> BTreeMap<&'static str, Value> {
         run_id: run_id(),
         status: Status::Completed,
         verdict: Verdict::Upheld,
+        grounds: Grounds::Measures,
         because: String::new(),
+        recovered: Some(Verdict::Upheld),
     };
     BTreeMap::from([
         ("Open", serde_json::to_value(&baseline).unwrap()),
@@ -331,6 +334,8 @@ fn every_timeout_exceeds_what_it_waits_for() {
         whole > u64::from(MAX_RUN.secs()) + 3600,
         "the machine times out before the longest run"
     );
+    let longest = inoculate_core::sweep::LONGEST_EXECUTION.as_secs();
+    assert_eq!(i64::try_from(whole), Ok(longest), "the sweep counts on it");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 mod binaries;
 mod cold_start;
+mod figures;
+mod judge;
 mod layer;
 mod run_cost;
 mod runtime_api;
@@ -26,6 +28,8 @@ enum Benchmark {
     RunCost,
     /// What the layer adds to an invocation and to a start, how fast it follows a lease, and how true its delays are
     Layer,
+    /// How often the judge is wrong when it looks all the time, how long it takes to find an effect, and what judging costs
+    Judge,
 }
 
 impl Benchmark {
@@ -35,6 +39,7 @@ impl Benchmark {
             Self::ColdStart => report::phase("cold start", cold_start::print),
             Self::RunCost => report::phase("cost of a run", run_cost::print),
             Self::Layer => report::phase("layer", layer::print),
+            Self::Judge => report::phase("judge", judge::print),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::alarms::CloudWatchAlarms;
 use crate::attach::AwsAttachments;
 use crate::clock::SystemClock;
 use crate::error::{Kind, Service};
-use crate::executions::StepFunctionsExecutions;
+use crate::executions::{ExecutionsByArn, StepFunctionsExecutions};
 use crate::functions::StepFunction;
 use crate::leases::DynamoLeases;
 use crate::library::DynamoLibrary;
@@ -86,6 +86,14 @@ pub struct Stack {
 /// As [`Aws::load`].
 pub async fn ports(names: &Names) -> Result<Ports> {
     Ok(Aws::load(&Options::default()).await?.ports(names))
+}
+
+/// The same for the function that asks how executions stand.
+///
+/// # Errors
+/// As [`Aws::load`].
+pub async fn ports_with_executions(names: &Names) -> Result<Ports> {
+    Ok(Aws::load(&Options::default()).await?.ports_with_executions(names))
 }
 
 impl Aws {
@@ -150,6 +158,16 @@ impl Aws {
             alarms: Arc::new(CloudWatchAlarms::new(cloudwatch, self.service(Kind::CloudWatch))),
             notices: Arc::new(SnsNotices::new(sns, topic, self.service(Kind::Topic))),
             clock: Arc::new(SystemClock),
+            executions: None,
+        }
+    }
+
+    /// The same ports, and the executions of state machines among them.
+    pub fn ports_with_executions(&self, names: &Names) -> Ports {
+        let sfn = aws_sdk_sfn::Client::new(&self.config);
+        Ports {
+            executions: Some(Arc::new(ExecutionsByArn::new(sfn, self.service(Kind::StateMachine)))),
+            ..self.ports(names)
         }
     }
 
@@ -283,6 +301,32 @@ mod tests {
             "{body}"
         );
         assert_eq!(stack.rollback.name(), "chaos-rollback");
+    }
+
+    #[tokio::test]
+    async fn an_execution_is_found_by_its_arn_or_is_none() {
+        let ended = r#"{"executionArn":"a:b","stateMachineArn":"m","status":"TIMED_OUT","startDate":1,"cause":"slow"}"#;
+        let gone = r#"{"__type":"ExecutionDoesNotExist","message":"no"}"#;
+        let http = Script::new([
+            (200, ended),
+            (400, gone),
+            (400, r#"{"__type":"AccessDeniedException"}"#),
+        ]);
+        let names = Names {
+            table: "t".into(),
+            notices_topic_arn: None,
+        };
+        let executions = Aws::with(http.config())
+            .unwrap()
+            .ports_with_executions(&names)
+            .executions;
+        let executions = executions.unwrap();
+        let state = executions.state_of("a:b").await.unwrap().unwrap();
+        assert_eq!((state.running, state.status.as_str()), (false, "TIMED_OUT"));
+        assert_eq!(state.cause.as_deref(), Some("slow"));
+        assert_eq!(executions.state_of("a:b").await.unwrap(), None);
+        assert_eq!(executions.state_of("a:b").await.unwrap_err().code, Code::AccessDenied);
+        assert!(http.requests().iter().all(|sent| sent.body.contains("a:b")));
     }
 
     #[test]

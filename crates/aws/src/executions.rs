@@ -7,7 +7,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::MAX_EXPERIMENT_BYTES;
 use inoculate_core::names::RunId;
-use inoculate_core::ports::{ExecutionState, Executions};
+use inoculate_core::ports::{ExecutionState, ExecutionStates, Executions};
 
 use crate::error::Service;
 
@@ -76,27 +76,8 @@ impl Executions for StepFunctionsExecutions {
     }
 
     async fn state(&self, run_id: &RunId) -> Result<Option<ExecutionState>> {
-        let request = self
-            .client
-            .describe_execution()
-            .execution_arn(self.execution_arn(run_id));
-        let found = match request.send().await {
-            Ok(found) => found,
-            Err(error) if error.code() == Some("ExecutionDoesNotExist") => return Ok(None),
-            Err(error) => {
-                return Err(self
-                    .service
-                    .error(format_args!("reading the execution of run {run_id}"), error));
-            }
-        };
-        let status = &found.status;
-        Ok(Some(ExecutionState {
-            running: is_running(status),
-            status: status.as_str().to_owned(),
-            arn: found.execution_arn,
-            error: found.error,
-            cause: found.cause,
-        }))
+        let arn = self.execution_arn(run_id);
+        describe(&self.client, &self.service, &arn, &reading(run_id)).await
     }
 
     async fn stop(&self, run_id: &RunId, cause: &str) -> Result<()> {
@@ -106,6 +87,44 @@ impl Executions for StepFunctionsExecutions {
         answer.map_err(|error| self.service.error(format_args!("stopping run {run_id}"), error))?;
         Ok(())
     }
+}
+
+/// Executions of any state machine, by their ARNs.
+#[derive(Debug, Clone)]
+pub(crate) struct ExecutionsByArn {
+    client: Client,
+    service: Service,
+}
+
+impl ExecutionsByArn {
+    pub(crate) fn new(client: Client, service: Service) -> Self {
+        ExecutionsByArn { client, service }
+    }
+}
+
+#[async_trait]
+impl ExecutionStates for ExecutionsByArn {
+    async fn state_of(&self, execution_arn: &str) -> Result<Option<ExecutionState>> {
+        let doing = format!("reading the execution {execution_arn}");
+        describe(&self.client, &self.service, execution_arn, &doing).await
+    }
+}
+
+/// How an execution stands; `None` when there is none.
+async fn describe(client: &Client, service: &Service, arn: &str, doing: &str) -> Result<Option<ExecutionState>> {
+    let found = match client.describe_execution().execution_arn(arn).send().await {
+        Ok(found) => found,
+        Err(error) if error.code() == Some("ExecutionDoesNotExist") => return Ok(None),
+        Err(error) => return Err(service.error(doing, error)),
+    };
+    let status = &found.status;
+    Ok(Some(ExecutionState {
+        running: is_running(status),
+        status: status.as_str().to_owned(),
+        arn: found.execution_arn,
+        error: found.error,
+        cause: found.cause,
+    }))
 }
 
 fn reading(run_id: &RunId) -> String {

@@ -36,6 +36,13 @@ pub const LIST_SK: &str = "list_sk";
 /// The one partition of [`RUNS_INDEX`].
 pub(crate) const LIST_ALL: &str = "RUN";
 
+/// The index of the runs that are not closed, oldest first. Its sort key is [`LIST_SK`]; it holds keys only.
+pub const OPEN_INDEX: &str = "open";
+/// The partition key of [`OPEN_INDEX`]. A `META` item has it until its run is closed.
+pub const OPEN_PK: &str = "open_pk";
+/// The one partition of [`OPEN_INDEX`].
+pub(crate) const OPEN_ALL: &str = "OPEN";
+
 // Attributes that conditions and updates name. They are the serde names of the fields in core; a test holds them equal.
 /// `Run::phase`.
 pub(crate) const PHASE: &str = "phase";
@@ -152,6 +159,11 @@ pub(crate) fn run_partition(id: &RunId) -> String {
     format!("RUN#{id}")
 }
 
+/// The run that a partition belongs to; `None` for any other partition.
+pub(crate) fn run_of_partition(pk: &str) -> Option<RunId> {
+    pk.strip_prefix("RUN#")?.parse().ok()
+}
+
 /// The place of a run in the list. The fraction has a fixed length, so that text order is time order.
 pub(crate) fn list_sort_key(opened_at: Timestamp, id: &RunId) -> String {
     format!("{opened_at:.6}#{id}")
@@ -190,6 +202,14 @@ mod tests {
         assert_eq!(key(Key::attached("arn:f")), "TARGET#arn:f ATTACHED");
         assert_eq!(key(Key::experiment(&"e".parse().unwrap())), "EXPERIMENT#e SPEC");
         assert_eq!(key(Key::halt()), "CONTROL HALT");
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_partition() {
+        assert_eq!(run_of_partition(&run_partition(&id())), Some(id()));
+        for other in ["CONTROL", "TARGET#arn:f", "RUN#", &Key::sketches(&id(), 3)] {
+            assert_eq!(run_of_partition(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
-use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::run::{JournalEntry, Phase, Run};
 use inoculate_core::undo::UndoRecord;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +104,7 @@ impl DynamoRuns {
         condition.put(&self.table.name, item)
     }
 
-    /// Writes the record itself, which is also in the list of runs.
+    /// Writes the record itself, which is also in the list of runs, and in that of the open ones until it is closed.
     fn put_run(&self, run: &Run, condition: Condition) -> Result<Put> {
         let mut item = item(&Key::run(&run.id), run)?;
         item.insert(keys::EXPIRES_AT.to_owned(), number(keys::run_expiry(run.opened_at)));
@@ -112,6 +113,9 @@ impl DynamoRuns {
             keys::LIST_SK.to_owned(),
             text(keys::list_sort_key(run.opened_at, &run.id)),
         );
+        if run.phase != Phase::Closed {
+            item.insert(keys::OPEN_PK.to_owned(), text(keys::OPEN_ALL));
+        }
         condition.put(&self.table.name, item)
     }
 
@@ -139,6 +143,15 @@ impl DynamoRuns {
             writes.push(self.put(run, &Key::result(&run.id, result), result, Condition::None)?);
         }
         Ok(writes)
+    }
+
+    /// A query of all that is in the one partition of an index.
+    fn listed(&self, index: &str, pk: &str, partition: &str) -> QueryFluentBuilder {
+        let query = self.table.client.query().table_name(&self.table.name).index_name(index);
+        query
+            .key_condition_expression("#pk = :all")
+            .expression_attribute_names("#pk", pk)
+            .expression_attribute_values(":all", text(partition))
     }
 
     async fn result(&self, key: &Key, id: &RunId) -> Result<Option<RunResult>> {
@@ -295,16 +308,8 @@ impl Runs for DynamoRuns {
             return Ok(Vec::new());
         }
         let what = "the list of runs";
-        let query = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .index_name(keys::RUNS_INDEX);
+        let query = self.listed(keys::RUNS_INDEX, keys::LIST_PK, keys::LIST_ALL);
         let query = query
-            .key_condition_expression("#list = :all")
-            .expression_attribute_names("#list", keys::LIST_PK)
-            .expression_attribute_values(":all", text(keys::LIST_ALL))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let mut items = query.into_paginator().items().send();
@@ -317,148 +322,20 @@ impl Runs for DynamoRuns {
         }
         Ok(runs)
     }
+
+    async fn open(&self) -> Result<Vec<RunId>> {
+        let query = self.listed(keys::OPEN_INDEX, keys::OPEN_PK, keys::OPEN_ALL);
+        let mut items = query.into_paginator().items().send();
+        let mut runs = Vec::new();
+        while let Some(item) = items.next().await {
+            let doing = || self.table.doing("reading", "the list of open runs");
+            let item = item.map_err(|error| self.table.service.error(doing(), error))?;
+            let partition = item.get(keys::PK).and_then(|pk| pk.as_s().ok());
+            runs.extend(partition.and_then(|pk| keys::run_of_partition(pk)));
+        }
+        Ok(runs)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use inoculate_core::error::Code;
-    use inoculate_core::run::{Event, NewRun, Phase};
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::testing::{Script, answer_with};
-
-    const REFUSED: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"cancelled",
-        "CancellationReasons":[{"Code":"ConditionalCheckFailed"},{"Code":"TransactionConflict"}]}"#;
-    const CONTENTION: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"cancelled",
-        "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#;
-
-    fn opened() -> (Run, JournalEntry) {
-        let new = NewRun {
-            id: "r".parse().unwrap(),
-            experiment: "e".into(),
-            digest: "d".into(),
-            execution_arn: None,
-            functions: Vec::new(),
-        };
-        Run::open(new, "token-1".into(), Timestamp::UNIX_EPOCH)
-    }
-
-    fn change() -> Change {
-        let (run, first) = opened();
-        let event = Event::BaselineHeld;
-        Change {
-            from: run.phase,
-            run: run.after(&event, Timestamp::UNIX_EPOCH).unwrap(),
-            entry: JournalEntry {
-                number: 2,
-                token: "token-2".into(),
-                event,
-                ..first
-            },
-            undo: Vec::new(),
-            result: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_change_is_one_transaction_on_phase_and_version() {
-        let http = Script::new([(200, "{}")]);
-        http.ports().runs.commit(&change()).await.unwrap();
-        let [sent] = http.requests().try_into().unwrap();
-        assert_eq!(sent.operation, "DynamoDB_20120810.TransactWriteItems");
-        let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
-        let puts: Vec<_> = body["TransactItems"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|write| &write["Put"])
-            .collect();
-        assert_eq!(puts.len(), 2);
-        assert_eq!(puts[0]["Item"]["SK"]["S"], "META");
-        assert_eq!(puts[0]["Item"]["expires_at"]["N"], "10368000");
-        assert_eq!(
-            puts[0]["ConditionExpression"],
-            "#phase = :phase AND #version = :version"
-        );
-        assert_eq!(puts[0]["ExpressionAttributeValues"][":phase"]["S"], "opened");
-        assert_eq!(puts[0]["ExpressionAttributeValues"][":version"]["N"], "1");
-        assert_eq!(puts[1]["Item"]["SK"]["S"], "EVENT#000002");
-        assert_eq!(puts[1]["ConditionExpression"], "attribute_not_exists(#pk)");
-    }
-
-    #[tokio::test]
-    async fn a_replay_succeeds() {
-        let change = change();
-        let written = item(&Key::event(&change.run.id, 2), &change.entry).unwrap();
-        let http = Script::new([(400, REFUSED), (200, &answer_with(&written))]);
-        http.ports().runs.commit(&change).await.unwrap();
-        assert_eq!(http.requests().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn another_writer_is_a_conflict_that_says_what_was_found() {
-        let change = change();
-        let mut theirs = change.entry.clone();
-        theirs.token = "another".into();
-        let event = answer_with(&item(&Key::event(&change.run.id, 2), &theirs).unwrap());
-        let record = answer_with(&item(&Key::run(&change.run.id), &change.run).unwrap());
-        let http = Script::new([(400, REFUSED), (200, &event), (200, &record)]);
-        let error = http.ports().runs.commit(&change).await.unwrap_err();
-        let expected = CommitError::Conflict {
-            expected: 1,
-            found: Some(2),
-            phase: Some(Phase::Steady),
-        };
-        assert_eq!(error, expected);
-    }
-
-    #[tokio::test]
-    async fn a_change_of_nothing_is_a_conflict() {
-        let http = Script::new([(400, REFUSED), (200, "{}"), (200, "{}")]);
-        let error = http.ports().runs.commit(&change()).await.unwrap_err();
-        let expected = CommitError::Conflict {
-            expected: 1,
-            found: None,
-            phase: None,
-        };
-        assert_eq!(error, expected);
-    }
-
-    #[tokio::test]
-    async fn contention_is_tried_again_and_given_up_as_throttled() {
-        let http = Script::new([(400, CONTENTION), (400, CONTENTION), (200, "{}")]);
-        http.ports().runs.commit(&change()).await.unwrap();
-
-        let http = Script::new([(400, CONTENTION); PAUSES.len() + 1]);
-        let Err(CommitError::Failed(error)) = http.ports().runs.commit(&change()).await else {
-            panic!("not given up");
-        };
-        assert_eq!(error.code, Code::Throttled);
-    }
-
-    #[tokio::test]
-    async fn a_record_of_a_later_version_is_read() {
-        let (run, _) = opened();
-        let mut stored = item(&Key::run(&run.id), &run).unwrap();
-        stored.insert("schema_version".into(), number(99));
-        stored.insert("from_the_future".into(), text("x"));
-        let http = Script::new([(200, &answer_with(&stored))]);
-        let found = http.ports().runs.load(&run.id).await.unwrap().unwrap();
-        assert_eq!(
-            found,
-            Run {
-                schema_version: 99,
-                ..run
-            }
-        );
-    }
-
-    #[tokio::test]
-    async fn no_table_is_said_plainly() {
-        let missing = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"no table"}"#;
-        let http = Script::new([(400, missing)]);
-        let error = http.ports().runs.load(&"r".parse().unwrap()).await.unwrap_err();
-        assert_eq!(error.code, Code::TableMissing);
-    }
-}
+mod tests;

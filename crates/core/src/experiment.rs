@@ -6,12 +6,13 @@
 mod fault;
 mod measure;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::names::{ExperimentName, FunctionName};
-use crate::span::Span;
+use crate::span::{Millis, Span};
 
 pub use fault::{Condition, Distribution, Fault};
 pub use measure::{LayerMeasure, Measure, Metric, STATISTIC_PATTERN, Statistic, Tolerance};
@@ -114,12 +115,47 @@ pub struct Guards {
     #[serde(default)]
     #[schemars(length(max = 20), inner(length(min = 1, max = 255)))]
     pub alarms: Vec<String>,
+    /// What the judge may end the injection for. `harm`: as soon as a measure is established as deviated. `never`: the faults
+    /// stay for the longest time whatever they do; alarms, the kill switch and people still end the run.
+    // Left out as long as it is the default, so that what was written before has the same digest.
+    #[serde(default, skip_serializing_if = "StopOn::is_default")]
+    #[schemars(extend("default" = StopOn::default()))]
+    pub stop_on: StopOn,
+    /// When the injection may end early although nothing is wrong. `established`: as soon as every measure is established as
+    /// upheld, with faults that were met. Without it, the faults stay for the longest time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_when: Option<StopWhen>,
 }
 
 impl Guards {
     fn is_empty(&self) -> bool {
-        self.alarms.is_empty()
+        *self == Guards::default()
     }
+}
+
+/// What the judge may end the injection for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopOn {
+    /// A measure that is established as deviated.
+    #[default]
+    Harm,
+    /// Nothing that is measured.
+    Never,
+}
+
+impl StopOn {
+    fn is_default(&self) -> bool {
+        *self == StopOn::default()
+    }
+}
+
+/// When the injection may end early although nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopWhen {
+    /// Every measure is established as upheld.
+    Established,
 }
 
 impl Experiment {
@@ -147,6 +183,18 @@ impl Experiment {
     /// Whether there are requests without the fault to compare with.
     pub fn has_control_group(&self) -> bool {
         self.blast_radius.percent < 100.0
+    }
+
+    /// How long it may take until a request that came is counted: until the layer writes, and is read; and as long as faults
+    /// keep it waiting, or requests take at the longest, in milliseconds.
+    pub fn lag(&self, longest_ms: f64) -> SignedDuration {
+        const WRITTEN: SignedDuration = SignedDuration::from_secs(5);
+        let waits = self.faults.iter().map(|fault| match fault {
+            Fault::Latency { delay, jitter, .. } => delay.millis() + jitter.map_or(0, Millis::millis),
+            _ => 0,
+        });
+        let longest = waits.max().unwrap_or(0).max(longest_ms.ceil() as u64);
+        WRITTEN.saturating_add(SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX)))
     }
 
     /// A fingerprint of what the experiment says, in hex: the same text with other white space has the same one.

@@ -15,7 +15,8 @@ use crate::names::MeasureName;
 use crate::span::Span;
 
 pub use groups::{Compared, Estimate, GroupWindow, judge_groups};
-pub use series::judge;
+pub(crate) use groups::{compared, limits, roughly, verdicts};
+pub use series::{SeriesWindow, judge};
 
 /// The chance that a run says `deviated` of any measure although nothing deviates; and the same for `upheld`. All looks and
 /// all measures of the run share it.

@@ -17,8 +17,11 @@
 //! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
 //! | [`seen`] | what the layers wrote of a run, added up |
 //! | [`sequential`] | intervals that may be looked at all the time |
+//! | [`ranks`] | two samples compared by their ranks |
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
+//! | [`sizing`] | whether a run will have enough data to tell |
+//! | [`sweep`] | whether a run is at work, over time, or left behind by its execution |
 //! | [`preflight`] | what keeps a run from starting |
 //! | [`ports`] | the outside world in the words of this crate |
 //! | [`attach`] | adding the layer to a function, and taking it away again |
@@ -37,12 +40,15 @@ pub mod names;
 pub mod plan;
 pub mod ports;
 pub mod preflight;
+pub mod ranks;
 pub mod read;
 pub mod run;
 mod schema;
 pub mod seen;
 pub mod sequential;
 pub mod setting;
+pub mod sizing;
 pub mod sketch;
 pub mod span;
+pub mod sweep;
 pub mod undo;

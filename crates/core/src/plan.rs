@@ -6,6 +6,7 @@ use crate::experiment::Experiment;
 use crate::layer::SKETCH_SHARDS;
 use crate::names::FunctionName;
 use crate::setting::{Setting, SettingValue};
+use crate::sizing;
 
 /// A setting that a run would change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,7 +183,8 @@ fn cost(experiment: &Experiment, rounds: u32) -> Cost {
         // Fitted to what `cargo xtask bench` counts. A transaction costs double.
         write_units: 43.0 + 28.0 * settings + 7.0 * rounds + functions * (3.0 + rounds),
         read_units: 15.0 + 5.0 * functions + rounds * (4.0 + 2.0 * functions) + partitions * 0.5 * (rounds + 3.0),
-        metrics: metrics * (3.0 + rounds),
+        // What the traffic was before the run is asked once.
+        metrics: metrics * (3.0 + rounds) + sizing::questions(experiment).len() as f64,
         usd: 0.0,
     }
     .priced()

@@ -39,6 +39,8 @@ pub struct Ports {
     pub alarms: Arc<dyn Alarms>,
     /// People who want to know.
     pub notices: Arc<dyn Notices>,
+    /// How executions stand. `None` in the steps that never ask: the client of Step Functions would only make them bigger.
+    pub executions: Option<Arc<dyn ExecutionStates>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -107,6 +109,9 @@ pub struct Evaluation {
     pub at: Timestamp,
     /// What was found.
     pub verdict: Verdict,
+    /// Why, as a stable name.
+    #[serde(default)]
+    pub grounds: Grounds,
     /// Why, in words.
     pub because: String,
     /// The measures while the faults were there; absent when nothing was injected.
@@ -118,6 +123,45 @@ pub struct Evaluation {
     /// Whether the steady state came back; absent when nothing was injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Verdict>,
+}
+
+impl Evaluation {
+    /// The verdict on a run of which nothing is known that could be judged.
+    pub fn without_evidence(at: Timestamp, grounds: Grounds, because: String) -> Evaluation {
+        Evaluation {
+            at,
+            verdict: Verdict::Inconclusive,
+            grounds,
+            because,
+            during: None,
+            recovery: None,
+            recovered: None,
+        }
+    }
+}
+
+/// What the verdict of a run rests on, as a stable name. Each but the first makes it inconclusive, whatever was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grounds {
+    /// The worst measure decided; its finding says why.
+    Measures,
+    /// No request met the faults, or too few did.
+    NeverFired,
+    /// Requests are not told apart by the same thing where the fault is and where it is judged.
+    GroupsUnrelated,
+    /// Somebody else changed what the run had set.
+    ChangedByOthers,
+    /// The faults were never all in place.
+    PartlyInjected,
+    /// Nothing was injected; the ending of the run says why.
+    NotInjected,
+    /// The execution was over before anybody could judge.
+    NotJudged,
+    /// Not recorded, or in a word of a later version.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// What the steps of a run found.
@@ -186,6 +230,12 @@ pub trait Runs: Send + Sync {
 
     /// The latest runs, newest first. May miss a run of the last second.
     async fn list(&self, limit: u32) -> Result<Vec<Run>>;
+
+    /// The runs that are not closed, oldest first. May miss a run of the last second, and name one that was closed in it.
+    ///
+    /// Costs next to nothing while there is none. A run that was left open by a version before there was this list is not
+    /// in it until something is written about it.
+    async fn open(&self) -> Result<Vec<RunId>>;
 }
 
 /// What came of taking a lease.
@@ -367,6 +417,13 @@ pub struct ExecutionState {
     pub error: Option<String>,
     /// The cause in words, when it ended with one.
     pub cause: Option<String>,
+}
+
+/// How executions stand, for a step that knows them by the records of their runs.
+#[async_trait]
+pub trait ExecutionStates: Send + Sync {
+    /// How the execution of this ARN stands; `None` when there is none. May miss one of the last seconds.
+    async fn state_of(&self, execution_arn: &str) -> Result<Option<ExecutionState>>;
 }
 
 /// The executions of the state machine. Only the command line starts and stops them, so they are not in [`Ports`].

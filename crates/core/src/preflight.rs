@@ -12,6 +12,7 @@ use crate::lease::Availability;
 use crate::names::{FunctionName, RunId};
 use crate::ports::{Function, Ports};
 use crate::setting::{Reading, Setting, SettingValue};
+use crate::sizing::{self, Traffic};
 
 /// Why a run may not start, as a stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub enum Guard {
     AlarmMissing,
     /// An alarm of the experiment is in ALARM already, so it could never stop the run.
     AlarmFiring,
+    /// There is so little traffic that whatever happens could not be told.
+    TooLittleTraffic,
 }
 
 /// One reason why a run may not start.
@@ -59,6 +62,13 @@ pub struct Preflight {
     pub functions: Vec<Function>,
     /// The settings as they are now, one for each fault whose target exists.
     pub settings: Vec<CurrentSetting>,
+    /// What CloudWatch knows of the traffic of the functions that are measured by their layer. One that is not here has had no
+    /// requests that CloudWatch knows of, or CloudWatch could not be asked.
+    #[serde(default)]
+    pub traffic: Vec<Traffic>,
+    /// Why CloudWatch could not be asked about traffic, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_problem: Option<String>,
 }
 
 /// A setting that a fault would change, as it is now.
@@ -111,7 +121,29 @@ pub async fn check(ports: &Ports, experiment: &Experiment, run_id: &RunId) -> Re
     }
     check_settings(ports, experiment, &mut found).await?;
     check_alarms(ports, &experiment.guards.alarms, &mut found).await?;
+    check_traffic(ports, experiment, &mut found).await;
     Ok(found)
+}
+
+/// Refuses only what could never tell. Traffic that is not known keeps nothing from starting, and so does a CloudWatch that does
+/// not answer: the run measures its traffic itself, in its baseline.
+async fn check_traffic(ports: &Ports, experiment: &Experiment, found: &mut Preflight) {
+    let questions = sizing::questions(experiment);
+    if questions.is_empty() {
+        return;
+    }
+    let window = sizing::looked_at(ports.clock.now());
+    let series = match ports.metrics.series(&questions, window).await {
+        Ok(series) => series,
+        Err(error) => {
+            found.traffic_problem = Some(error.to_string());
+            return;
+        }
+    };
+    found.traffic = sizing::answers(experiment, &series, window);
+    for reason in sizing::never_tells(experiment, &found.traffic) {
+        found.refuse(Guard::TooLittleTraffic, reason);
+    }
 }
 
 async fn check_function(ports: &Ports, name: &FunctionName, run_id: &RunId, found: &mut Preflight) -> Result<()> {

@@ -83,12 +83,20 @@ pub enum Cause {
     WindowOver,
     /// A measure left its tolerance.
     Harm,
+    /// Every measure is established as upheld, and the experiment says that this is enough.
+    Established,
     /// The experiment is not valid.
     InvalidExperiment,
     /// A guard of the preflight said no.
     Preflight,
-    /// The steady state did not hold in the baseline, or could not be measured.
+    /// The steady state did not hold in the baseline, or could not be measured: each finding of the baseline says which.
     NotSteady,
+    /// The layer of a function saw no request in the baseline.
+    Unseen,
+    /// The groups of one function are not those of another, which the baseline showed.
+    GroupsUnrelated,
+    /// There is so little traffic, as the baseline showed, that whatever happens could not be told.
+    TooLittleTraffic,
     /// An alarm of the experiment went to ALARM.
     Alarm,
     /// A person or a program asked for it.
@@ -97,6 +105,8 @@ pub enum Cause {
     Halted,
     /// The execution was stopped, timed out or failed outside of its steps.
     ExecutionEnded,
+    /// The run took longer than its experiment allows, and its execution did nothing about it.
+    OverTime,
     /// A step failed for good.
     StepFailed,
 }

@@ -136,6 +136,9 @@ pub struct SeenSummary {
     /// What requests were told apart by, and how many: `field`, `trace_root` or `request_id`.
     #[serde(default)]
     pub keys: BTreeMap<String, u64>,
+    /// When the first of the environments began to count, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
     /// How many writes are not known to have arrived.
     #[serde(default)]
     pub lost_writes: u64,
@@ -165,6 +168,7 @@ impl SeenSummary {
                 .filter(|(_, count)| *count > 0)
                 .map(|(kind, count)| (kind.to_owned(), count))
                 .collect(),
+            since_ms: seen.since_ms,
             lost_writes: seen.lost_writes,
             problems: seen.problems.clone(),
         }

@@ -7,7 +7,7 @@
 //! Masson, Rim, Lee 2019: DDSketch, a fast and fully-mergeable quantile sketch with relative-error guarantees.
 //! <https://arxiv.org/abs/1908.10693>
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,13 @@ const RANGE_MS: (f64, f64) = (0.001, 10_000_000.0);
 /// bucket is written as the distance to the one before).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Sketch(BTreeMap<i32, u64>);
+pub struct Sketch {
+    /// The first bucket that has durations; 0 if none has.
+    first: i32,
+    /// How many each bucket has, from the first to the last that has any. The buckets of a function are close to each other, so
+    /// few are empty, and thousands of sketches are added up in milliseconds.
+    counts: Vec<u64>,
+}
 
 /// A text that is not a sketch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,21 +44,104 @@ impl Sketch {
     /// Counts a duration in milliseconds. What is no number counts as the longest: it must not look like a fast one.
     pub fn add(&mut self, ms: f64) {
         let ms = if ms.is_nan() { RANGE_MS.1 } else { ms };
-        let count = self.0.entry(bucket(ms)).or_default();
-        *count = count.saturating_add(1);
+        self.count_in(bucket(ms), 1);
     }
 
     /// Adds what another sketch has counted.
     pub fn merge(&mut self, other: &Sketch) {
-        for (bucket, count) in &other.0 {
-            let sum = self.0.entry(*bucket).or_default();
+        if other.counts.is_empty() {
+            return;
+        }
+        let sums = self.reach(other.first, other.counts.len());
+        for (sum, count) in sums.iter_mut().zip(&other.counts) {
             *sum = sum.saturating_add(*count);
         }
     }
 
+    /// The sketch with so many durations in each of these buckets.
+    fn of(counts: impl Iterator<Item = (i32, u64)>) -> Sketch {
+        let mut sketch = Sketch::default();
+        for (bucket, count) in counts {
+            sketch.count_in(bucket, count);
+        }
+        sketch
+    }
+
+    fn count_in(&mut self, bucket: i32, count: u64) {
+        if count > 0 {
+            for sum in self.reach(bucket, 1) {
+                *sum = sum.saturating_add(count);
+            }
+        }
+    }
+
+    /// The counts of so many buckets from the first of them on. What is counted in their ends must not be nothing.
+    fn reach(&mut self, first: i32, many: usize) -> &mut [u64] {
+        if self.counts.is_empty() {
+            self.first = first;
+        }
+        let before = usize::try_from(self.first.saturating_sub(first)).unwrap_or(0);
+        if before > 0 {
+            self.counts.splice(..0, std::iter::repeat_n(0, before));
+            self.first = first;
+        }
+        let start = usize::try_from(first.saturating_sub(self.first)).unwrap_or(0);
+        let end = start.saturating_add(many);
+        if end > self.counts.len() {
+            self.counts.resize(end, 0);
+        }
+        &mut self.counts[start..end]
+    }
+
+    fn counted_in(&self, bucket: i32) -> u64 {
+        let index = usize::try_from(bucket.saturating_sub(self.first)).ok();
+        index.and_then(|index| self.counts.get(index)).copied().unwrap_or(0)
+    }
+
+    /// The buckets that have durations, and how many, shortest first.
+    fn counted(&self) -> impl Iterator<Item = (i32, u64)> {
+        (self.first..)
+            .zip(&self.counts)
+            .map(|(bucket, count)| (bucket, *count))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// The same durations, `factor` times as many.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Sketch {
+        Sketch::of(self.counted().map(|(bucket, count)| (bucket, times(count, factor))))
+    }
+
+    /// So many durations, of which the share `of` says is at most as long as each length of time, as exactly as whole numbers
+    /// allow.
+    pub(crate) fn distributed(count: u64, of: impl Fn(f64) -> f64) -> Sketch {
+        let mut before = 0;
+        let counts = shares(of).map(|(bucket, up_to, _)| {
+            let up_to = times(count, up_to).clamp(before, count);
+            let counted = up_to - before;
+            before = up_to;
+            (bucket, counted)
+        });
+        Sketch::of(counts)
+    }
+
+    /// So many durations, drawn from what `of` says as in [`Sketch::distributed`]: `draw` says how many of a number have
+    /// something that each has with a probability.
+    pub(crate) fn drawn(count: u64, of: impl Fn(f64) -> f64, mut draw: impl FnMut(u64, f64) -> u64) -> Sketch {
+        let mut left = count;
+        let counts = shares(of)
+            .filter(|(_, _, share)| *share > 0.0)
+            .map(|(bucket, _, share)| {
+                let counted = if left > 0 { draw(left, share).min(left) } else { 0 };
+                left -= counted;
+                (bucket, counted)
+            });
+        Sketch::of(counts)
+    }
+
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
-        self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// The duration in milliseconds that a share of all durations does not exceed: 0.5 is the median. Within
@@ -61,17 +150,41 @@ impl Sketch {
         let share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
         let rank = (share * self.count().checked_sub(1)? as f64).floor() as u64;
         let mut seen = 0_u64;
-        let found = self.0.iter().find(|(_, count)| {
-            seen = seen.saturating_add(**count);
+        let found = self.counts.iter().position(|count| {
+            seen = seen.saturating_add(*count);
             seen > rank
         });
-        found.or(self.0.last_key_value()).map(|(bucket, _)| middle(*bucket))
+        let last = self.counts.len().saturating_sub(1);
+        let at = i32::try_from(found.unwrap_or(last)).unwrap_or(0);
+        Some(middle(self.first.saturating_add(at)))
     }
 
     /// The buckets: the duration in the middle of each, in milliseconds, and its count, shortest first.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.0.iter().map(|(bucket, count)| (middle(*bucket), *count))
+        self.counted().map(|(bucket, count)| (middle(bucket), count))
     }
+}
+
+/// Each bucket, the share of all durations up to its end, and how many of those that are in no bucket before are in it.
+fn shares(of: impl Fn(f64) -> f64) -> impl Iterator<Item = (i32, f64, f64)> {
+    let (first, last) = (bucket(RANGE_MS.0), bucket(RANGE_MS.1));
+    let mut before = 0.0;
+    (first..=last).map(move |bucket| {
+        let up_to = if bucket == last { 1.0 } else { of(GAMMA.powi(bucket)) };
+        let up_to = f64::clamp(up_to, before, 1.0);
+        let share = if before < 1.0 {
+            (up_to - before) / (1.0 - before)
+        } else {
+            0.0
+        };
+        before = up_to;
+        (bucket, up_to, share)
+    })
+}
+
+/// `factor` times as many, rounded.
+fn times(count: u64, factor: f64) -> u64 {
+    (count as f64 * factor).round() as u64
 }
 
 /// The bucket of a duration: the least power of [`GAMMA`] that is not less.
@@ -81,18 +194,25 @@ fn bucket(ms: f64) -> i32 {
 
 /// The value that is equally far from both bounds of a bucket, in proportion.
 fn middle(bucket: i32) -> f64 {
-    2.0 * GAMMA.powi(bucket) / (GAMMA + 1.0)
+    static MIDDLES: LazyLock<(i32, Vec<f64>)> = LazyLock::new(|| {
+        let (first, last) = (self::bucket(RANGE_MS.0), self::bucket(RANGE_MS.1));
+        let middle = |bucket| 2.0 * GAMMA.powi(bucket) / (GAMMA + 1.0);
+        (first, (first..=last).map(middle).collect())
+    });
+    let (first, middles) = &*MIDDLES;
+    let index = usize::try_from(bucket.saturating_sub(*first)).unwrap_or(0);
+    middles.get(index).copied().unwrap_or(RANGE_MS.1)
 }
 
 impl From<Sketch> for String {
     fn from(sketch: Sketch) -> String {
         let mut before = 0;
-        let step = |(bucket, count): (&i32, &u64)| {
+        let step = |(bucket, count): (i32, u64)| {
             let step = format!("{}:{count}", bucket - before);
-            before = *bucket;
+            before = bucket;
             step
         };
-        sketch.0.iter().map(step).collect::<Vec<_>>().join(" ")
+        sketch.counted().map(step).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -105,14 +225,15 @@ impl TryFrom<String> for Sketch {
         for step in text.split_ascii_whitespace() {
             let (distance, count) = step.split_once(':').ok_or(SketchError)?;
             let distance: i32 = distance.parse().map_err(|_| SketchError)?;
-            let count = count.parse().map_err(|_| SketchError)?;
+            let count: u64 = count.parse().map_err(|_| SketchError)?;
             before = before
                 .checked_add(distance)
                 .filter(|at| known.contains(at))
                 .ok_or(SketchError)?;
-            if count == 0 || sketch.0.insert(before, count).is_some() {
+            if count == 0 || sketch.counted_in(before) > 0 {
                 return Err(SketchError);
             }
+            sketch.count_in(before, count);
         }
         Ok(sketch)
     }
@@ -193,6 +314,23 @@ impl Counts {
             *count = count.saturating_add(more);
         }
         self.durations.merge(&other.durations);
+    }
+
+    /// The same requests, `factor` times as many: what would be counted if all went on alike.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Counts {
+        let times = |count: u64| times(count, factor);
+        Counts {
+            requests: times(self.requests),
+            errors: times(self.errors),
+            http_5xx: times(self.http_5xx),
+            timeouts: times(self.timeouts),
+            injected: times(self.injected),
+            by_field: times(self.by_field),
+            by_trace_root: times(self.by_trace_root),
+            by_request_id: times(self.by_request_id),
+            durations: self.durations.scaled(factor),
+        }
     }
 }
 

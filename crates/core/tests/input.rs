@@ -35,7 +35,7 @@ fn full() -> Value {
             },
             { "name": "latency", "metric": metric("CheckoutLatency"), "tolerance": { "at_most": 1500 } },
         ],
-        "guards": { "alarms": ["shop-on-fire"] },
+        "guards": { "alarms": ["shop-on-fire"], "stop_on": "never", "stop_when": "established" },
     })
 }
 
@@ -138,6 +138,8 @@ fn only_these_may_be_left_out() {
         "/guards",
         "/guards/alarms",
         "/guards/alarms/0",
+        "/guards/stop_on",
+        "/guards/stop_when",
     ];
     assert_eq!(optional, expected);
 }
@@ -412,4 +414,23 @@ proptest! {
         let inside = format!("{group}/{name}");
         prop_assert!(problems.iter().any(|problem| problem.pointer.starts_with(&inside)), "{problems:?}");
     }
+}
+
+/// So that what was started before the field existed is known again.
+#[test]
+fn a_default_that_is_written_out_changes_no_digest() {
+    let read = |guards: Value| {
+        let mut value = full();
+        value["guards"] = guards;
+        experiment_from_value(&value).unwrap()
+    };
+    let written = read(json!({ "alarms": ["shop-on-fire"], "stop_on": "harm" }));
+    let left_out = read(json!({ "alarms": ["shop-on-fire"] }));
+    assert_eq!(written, left_out);
+    assert_eq!(written.digest(), left_out.digest());
+    assert!(!serde_json::to_string(&written).unwrap().contains("stop_"));
+    assert_ne!(
+        written.digest(),
+        read(json!({ "alarms": ["shop-on-fire"], "stop_on": "never" })).digest()
+    );
 }

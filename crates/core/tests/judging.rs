@@ -1,9 +1,11 @@
-//! The judge: what it says of which points, and what must be true of whatever it is given.
+//! The judge, point by point: what it says of which points, and what must be true of whatever it is given. How a series is
+//! compared with its baseline while the faults are there is in `judging_series.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use inoculate_core::experiment::Measure;
-use inoculate_core::judge::{Finding, Point, Reason, Verdict, Window, judge, overall, rounded};
+use inoculate_core::judge::{Finding, Point, Reason, SeriesWindow, Verdict, Window, judge, overall, rounded};
+use inoculate_core::layer::Stage;
 use inoculate_core::span::Span;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -25,8 +27,26 @@ fn points(values: &[f64]) -> Vec<Point> {
         .collect()
 }
 
+/// Judged after the faults, where limits that relate to the baseline are limits for points as well.
 fn judged(tolerance: Value, baseline: Option<f64>, values: &[f64], expected: u32) -> Finding {
-    judge(&measure(tolerance), baseline, &points(values), expected)
+    let mut before = judge(&measure(json!({ "at_most": 1 })), &[], &window(Stage::Baseline, 0));
+    before.median = baseline;
+    let window = SeriesWindow {
+        baseline: Some(&before),
+        ..window(Stage::Recovery, expected)
+    };
+    judge(&measure(tolerance), &points(values), &window)
+}
+
+fn window(stage: Stage, expected_points: u32) -> SeriesWindow<'static> {
+    SeriesWindow {
+        stage,
+        expected_points,
+        baseline: None,
+        measures: 1,
+        looks: 1,
+        last: false,
+    }
 }
 
 /// A name, the tolerance, the median of the baseline, the points, and how many there should be.
@@ -165,6 +185,25 @@ fn harm_is_harm_also_when_points_are_missing() {
 }
 
 #[test]
+fn in_the_baseline_a_series_relates_to_its_own_median_and_its_points_are_kept() {
+    let judged = |tolerance: Value, values: &[f64]| {
+        let window = window(Stage::Baseline, values.len() as u32);
+        judge(&measure(tolerance), &points(values), &window)
+    };
+    let rise = || json!({ "rise_at_most_percent": 10 });
+    let steady = judged(rise(), &[100.0, f64::NAN, 109.0, 50.0]);
+    assert_eq!((steady.verdict, steady.median), (Verdict::Upheld, Some(100.0)));
+    assert_eq!(steady.values, [100.0, 109.0, 50.0], "in the order of time");
+    let moving = judged(rise(), &[100.0, 120.0, 90.0]);
+    assert_eq!((moving.verdict, moving.reason), (Verdict::Inconclusive, Reason::Mixed));
+
+    let long: Vec<f64> = (0..1_500).map(f64::from).collect();
+    assert_eq!(judged(rise(), &long).values, long[500..], "the newest are kept");
+    let unrelated = judged(json!({ "at_most": 9000 }), &long);
+    assert!(unrelated.values.is_empty(), "nothing is compared with them");
+}
+
+#[test]
 fn numbers_for_people() {
     for (value, text) in [
         (0.0, "0"),
@@ -299,11 +338,17 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_points_does_not_matter(values in prop::collection::vec(any_value(), 0..20), tolerance in any_tolerance()) {
-        let reversed: Vec<f64> = values.iter().rev().copied().collect();
-        let expected = values.len() as u32;
-        let (one, two) = (judged(tolerance.clone(), Some(1.0), &values, expected), judged(tolerance, Some(1.0), &reversed, expected));
-        prop_assert_eq!(one.sentence, two.sentence);
+    fn the_order_in_which_points_come_does_not_matter(
+        stage in prop::sample::select(vec![Stage::Baseline, Stage::Injection, Stage::Recovery]),
+        shuffled in prop::collection::vec(any_value(), 0..20).prop_flat_map(|values| Just(points(&values)).prop_shuffle()),
+        tolerance in any_tolerance(),
+    ) {
+        let mut sorted = shuffled.clone();
+        sorted.sort_by_key(|point| point.at);
+        let measure = measure(tolerance);
+        let before = judge(&measure, &points(&[1.0, 2.0, 3.0, 2.0, 1.0]), &window(Stage::Baseline, 5));
+        let window = SeriesWindow { baseline: Some(&before), ..window(stage, sorted.len() as u32) };
+        prop_assert_eq!(judge(&measure, &shuffled, &window), judge(&measure, &sorted, &window));
     }
 
     #[test]

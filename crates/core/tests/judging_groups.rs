@@ -39,6 +39,19 @@ fn measure(statistic: &str, tolerance: Value) -> Measure {
 }
 
 fn judged(statistic: &str, tolerance: &Value, stage: Stage, seen: &Seen, baseline: Option<&Compared>) -> Finding {
+    let (control, experimental) = (seen.control.requests as f64, seen.experimental.requests as f64);
+    let percent = 100.0 * experimental / (control + experimental).max(1.0);
+    judged_with(percent, statistic, tolerance, stage, seen, baseline)
+}
+
+fn judged_with(
+    percent: f64,
+    statistic: &str,
+    tolerance: &Value,
+    stage: Stage,
+    seen: &Seen,
+    baseline: Option<&Compared>,
+) -> Finding {
     let measure = measure(statistic, tolerance.clone());
     let window = GroupWindow {
         stage,
@@ -46,6 +59,7 @@ fn judged(statistic: &str, tolerance: &Value, stage: Stage, seen: &Seen, baselin
         lasted: SignedDuration::from_secs(10),
         lag: SignedDuration::ZERO,
         measures: 2,
+        percent,
         baseline,
     };
     judge_groups(&measure, measure.layer.as_ref().unwrap(), &window)
@@ -303,5 +317,20 @@ fn what_people_read() {
         judged("p50", &json!({ "at_most": 100 }), Stage::Injection, &alone, None).sentence,
         judged("p50", &margin, Stage::Injection, &Seen::default(), None).sentence,
     ];
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// The worked example of `docs/judge.md`: who changes a number here changes it there.
+#[test]
+fn the_worked_example() {
+    let margin = json!({ "above_control_at_most": 1 });
+    let calm = seen((600, 6, 20.0), (600, 6, 20.0));
+    let baseline = judged("error_rate", &margin, Stage::Baseline, &calm, None).groups;
+    let looks = [(100, 1, 4), (300, 3, 14), (600, 6, 29), (900, 9, 44)];
+    let lines = looks.map(|(requests, control, experimental)| {
+        let seen = seen((requests, control, 20.0), (requests, experimental, 20.0));
+        let finding = judged("error_rate", &margin, Stage::Injection, &seen, baseline.as_ref());
+        format!("{}: {}", finding.verdict, finding.sentence)
+    });
     insta::assert_snapshot!(lines.join("\n"));
 }

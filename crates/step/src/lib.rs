@@ -24,7 +24,7 @@ use inoculate_core::run::{Cause, Ending, Run, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use serve::{StartError, serve};
+pub use serve::{StartError, serve, serve_with_executions};
 
 /// What a step is run with.
 #[derive(Clone)]

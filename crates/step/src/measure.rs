@@ -2,14 +2,13 @@
 
 use inoculate_core::error::Result;
 use inoculate_core::experiment::{Experiment, Fault, LayerMeasure, Measure};
-use inoculate_core::judge::{Finding, GroupWindow, Point, Verdict, Window, judge, judge_groups};
+use inoculate_core::judge::{Finding, GroupWindow, Point, SeriesWindow, Verdict, Window, judge, judge_groups};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::FunctionName;
-use inoculate_core::ports::Measured;
+use inoculate_core::ports::{Grounds, Measured};
 use inoculate_core::run::Run;
-use inoculate_core::seen::{SeenSummary, Written};
-use inoculate_core::span::Millis;
-use jiff::{SignedDuration, Timestamp};
+use inoculate_core::seen::{FunctionSeen, SeenSummary, Written};
+use jiff::Timestamp;
 
 use crate::Step;
 
@@ -49,13 +48,22 @@ impl Step {
         };
         let mut series = series.iter();
         let now = self.ports.clock.now();
+        // Added up once: thousands of environments may have written.
+        let functions = run.functions.iter().filter(|_| experiment.uses_layer());
+        let seen: Vec<_> = functions.map(|f| (&f.name, written.of(&f.arn))).collect();
         let findings = experiment.steady_state.iter().map(|measure| match &measure.layer {
-            Some(layer) => judge_seen(experiment, (measure, layer), run, (&written, now), &look),
-            None => judge_series(measure, series.next().map_or(&[], Vec::as_slice), &look),
+            Some(layer) => {
+                let seen = seen.iter().find(|(name, _)| **name == layer.function);
+                let seen = seen.map(|(_, seen)| seen.clone()).unwrap_or_default();
+                judge_seen(experiment, (measure, layer), run, (&seen, now), &look)
+            }
+            None => {
+                let points = series.next().map(Vec::as_slice).unwrap_or_default();
+                judge_series(experiment, measure, run, points, &look)
+            }
         });
         let findings = findings.collect();
-        let functions = run.functions.iter().filter(|_| experiment.uses_layer());
-        let seen = functions.map(|f| SeenSummary::of(&f.name, look.stage, &written.of(&f.arn)));
+        let seen = seen.iter().map(|(name, seen)| SeenSummary::of(name, look.stage, seen));
         Ok(Measured {
             at: self.ports.clock.now(),
             window: look.window,
@@ -71,8 +79,8 @@ impl Step {
     }
 }
 
-fn judge_series(measure: &Measure, points: &[Point], look: &Look<'_>) -> Finding {
-    let (points, expected) = match look.stage {
+fn judge_series(experiment: &Experiment, measure: &Measure, run: &Run, points: &[Point], look: &Look<'_>) -> Finding {
+    let (points, expected_points) = match look.stage {
         Stage::Baseline | Stage::Injection => {
             let periods = look.window.whole_periods(measure.period).periods(measure.period);
             (points, periods)
@@ -80,22 +88,25 @@ fn judge_series(measure: &Measure, points: &[Point], look: &Look<'_>) -> Finding
         // Whether the steady state is met at the end of the window.
         Stage::Recovery => (last(points, measure.min_points), measure.min_points),
     };
-    let baseline = match look.baseline {
-        None => judge(measure, None, points, expected).median,
-        Some(baseline) => in_baseline(baseline, measure).and_then(|finding| finding.median),
+    let window = SeriesWindow {
+        stage: look.stage,
+        expected_points,
+        baseline: look.baseline.and_then(|baseline| in_baseline(baseline, measure)),
+        measures: experiment.steady_state.len(),
+        looks: experiment.blast_radius.longest.secs() / measure.period.secs().max(1),
+        // Once the rollback began there are no more points to come, and the verdict is what is asked for.
+        last: run.rollback_at.is_some(),
     };
-    judge(measure, baseline, points, expected)
+    judge(measure, points, &window)
 }
 
 fn judge_seen(
     experiment: &Experiment,
     (measure, layer): (&Measure, &LayerMeasure),
     run: &Run,
-    (written, now): (&Written, Timestamp),
+    (seen, now): (&FunctionSeen, Timestamp),
     look: &Look<'_>,
 ) -> Finding {
-    let function = run.functions.iter().find(|function| function.name == layer.function);
-    let seen = function.map(|function| written.of(&function.arn)).unwrap_or_default();
     // The layer counts from when it learnt of the stage until now, whatever the delay of the metrics; and while the faults
     // are there, until the rollback.
     let until = run
@@ -109,8 +120,9 @@ fn judge_seen(
         stage: look.stage,
         seen: &seen.seen,
         lasted: until.duration_since(since.unwrap_or(look.window.from)),
-        lag: lag(experiment),
-        measures: experiment.layer_measures().count(),
+        lag: experiment.lag(seen.seen.experimental.durations.quantile(1.0).unwrap_or(0.0)),
+        measures: experiment.steady_state.len(),
+        percent: experiment.blast_radius.percent,
         baseline: look
             .baseline
             .and_then(|baseline| in_baseline(baseline, measure)?.groups.as_ref()),
@@ -118,20 +130,14 @@ fn judge_seen(
     judge_groups(measure, layer, &window)
 }
 
-/// How long it may take until a request that came is counted: until the layer writes, and is read; and as long as faults keep
-/// it waiting.
-fn lag(experiment: &Experiment) -> SignedDuration {
-    const WRITTEN: SignedDuration = SignedDuration::from_secs(5);
-    let waits = experiment.faults.iter().map(|fault| match fault {
-        Fault::Latency { delay, jitter, .. } => delay.millis() + jitter.map_or(0, Millis::millis),
-        _ => 0,
-    });
-    let longest = i64::try_from(waits.max().unwrap_or(0)).unwrap_or(i64::MAX);
-    WRITTEN + SignedDuration::from_millis(longest)
-}
-
 fn in_baseline<'a>(baseline: &'a Measured, measure: &Measure) -> Option<&'a Finding> {
     baseline.findings.iter().find(|finding| finding.measure == measure.name)
+}
+
+/// What speaks against a run whatever was measured in a window: a stable name, and words. `None` when nothing does.
+pub fn doubt(experiment: &Experiment, measured: &Measured) -> Option<(Grounds, String)> {
+    let never_fired = not_fired(experiment, measured).map(|why| (Grounds::NeverFired, why));
+    never_fired.or_else(|| Some((Grounds::GroupsUnrelated, unrelated(experiment, measured)?)))
 }
 
 /// The functions that need the layer and of which it saw nothing in a window, in words; `None` when there are none.
@@ -236,19 +242,14 @@ fn last(points: &[Point], count: u32) -> &[Point] {
 }
 
 /// What was seen, in one line for the journal and the console.
-pub fn in_words(findings: &[Finding]) -> String {
+pub fn in_words<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let words = findings
-        .iter()
+        .into_iter()
         .map(|finding| format!("{} {}: {}", finding.measure, finding.verdict, finding.sentence));
     words.collect::<Vec<_>>().join("; ")
 }
 
 /// The findings that do not uphold the steady state, in one line.
 pub fn not_upheld(findings: &[Finding]) -> String {
-    let bad: Vec<Finding> = findings
-        .iter()
-        .filter(|finding| finding.verdict != Verdict::Upheld)
-        .cloned()
-        .collect();
-    in_words(&bad)
+    in_words(findings.iter().filter(|finding| finding.verdict != Verdict::Upheld))
 }

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use inoculate_aws::connect::{Names, ports};
+use inoculate_aws::connect::{self, Names};
 use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::ports::Ports;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,18 +54,48 @@ where
     Handler: Fn(Step, Input) -> Handling,
     Handling: Future<Output = Result<Output>>,
 {
+    serve_on(async |names: Names| connect::ports(&names).await, handler).await
+}
+
+/// The same for the step that asks how executions stand.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with_executions<Input, Output, Handler, Handling>(handler: Handler) -> Result<(), StartError>
+where
+    Input: DeserializeOwned,
+    Output: Serialize,
+    Handler: Fn(Step, Input) -> Handling,
+    Handling: Future<Output = Result<Output>>,
+{
+    serve_on(
+        async |names: Names| connect::ports_with_executions(&names).await,
+        handler,
+    )
+    .await
+}
+
+async fn serve_on<Input, Output, Handler, Handling>(
+    connect: impl AsyncFnOnce(Names) -> Result<Ports>,
+    handler: Handler,
+) -> Result<(), StartError>
+where
+    Input: DeserializeOwned,
+    Output: Serialize,
+    Handler: Fn(Step, Input) -> Handling,
+    Handling: Future<Output = Result<Output>>,
+{
     start_logs();
     let table = std::env::var(environment::TABLE)
         .map_err(|_| StartError(format!("the environment variable {} is not set", environment::TABLE)))?;
     let notices_topic_arn = std::env::var(environment::NOTICES_TOPIC)
         .ok()
         .filter(|arn| !arn.is_empty());
-    let ports = ports(&Names {
+    let names = Names {
         table,
         notices_topic_arn,
-    })
-    .await
-    .map_err(|error| StartError(error.to_string()))?;
+    };
+    let ports = connect(names).await.map_err(|error| StartError(error.to_string()))?;
     let handler = &handler;
     let service = service_fn(|event: LambdaEvent<Value>| {
         let step = Step {

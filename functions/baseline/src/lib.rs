@@ -6,11 +6,13 @@
 mod open;
 
 use inoculate_core::error::Result;
+use inoculate_core::experiment::Experiment;
 use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
-use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_core::run::{Cause, Ending, Event, Phase, Status};
+use inoculate_core::sizing;
 use inoculate_step::measure::{Look, in_words, not_upheld, unrelated, unseen};
 use inoculate_step::record::With;
 use inoculate_step::{Next, Step, ending};
@@ -94,33 +96,38 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
     };
     let measured = step.measure(&experiment, &run, look).await?;
     let seen = in_words(&measured.findings);
-    let blind = unseen(&experiment, &measured).or_else(|| unrelated(&experiment, &measured));
-    if overall(&measured.findings) == Verdict::Upheld && blind.is_none() {
+    let Some(ending) = refusal(&experiment, &measured) else {
         let with = With {
             undo: vec![],
             result: Some(RunResult::Baseline(measured)),
         };
         step.add(&run, Event::BaselineHeld, with).await?;
         return Ok(answer(Next::Inject, None, seen));
-    }
-    refuse_unsteady(step, &run, measured, blind).await?;
-    let run = step.run(&run_id).await?;
-    Ok(answer(Next::Rollback, run.ending, seen))
-}
-
-/// Records what was seen together with the refusal, so that a person can see why.
-async fn refuse_unsteady(step: &Step, run: &Run, measured: Measured, blind: Option<String>) -> Result<()> {
-    let detail = blind.unwrap_or_else(|| {
-        let not_upheld = not_upheld(&measured.findings);
-        format!("the steady state does not hold before the injection: {not_upheld}")
-    });
-    let Some(ending) = ending(Status::Refused, Cause::NotSteady, detail) else {
-        return Ok(());
     };
+    // What was seen is recorded together with the refusal, so that a person can see why.
     let with = With {
         undo: vec![],
         result: Some(RunResult::Baseline(measured)),
     };
-    step.add(run, Event::RollbackBegan { ending }, with).await?;
-    Ok(())
+    step.add(&run, Event::RollbackBegan { ending }, with).await?;
+    let run = step.run(&run_id).await?;
+    Ok(answer(Next::Rollback, run.ending, seen))
+}
+
+/// Why nothing may be injected, if so.
+fn refusal(experiment: &Experiment, measured: &Measured) -> Option<Ending> {
+    if let Some(detail) = unseen(experiment, measured) {
+        return ending(Status::Refused, Cause::Unseen, detail);
+    }
+    if let Some(detail) = unrelated(experiment, measured) {
+        return ending(Status::Refused, Cause::GroupsUnrelated, detail);
+    }
+    if overall(&measured.findings) == Verdict::Upheld {
+        let never = sizing::never_tells_after(experiment, measured);
+        let refused = (!never.is_empty()).then(|| never.join("; "));
+        return refused.and_then(|detail| ending(Status::Refused, Cause::TooLittleTraffic, detail));
+    }
+    let not_upheld = not_upheld(&measured.findings);
+    let detail = format!("the steady state does not hold before the injection: {not_upheld}");
+    ending(Status::Refused, Cause::NotSteady, detail)
 }

@@ -1,14 +1,14 @@
 //! The last step: the verdict, whether the steady state came back, and the news of it.
 
+mod verdict;
+
 use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::experiment::Experiment;
 use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
-use inoculate_core::ports::{Evaluation, Measured, RunResult};
+use inoculate_core::ports::{Evaluation, Grounds, RunResult};
 use inoculate_core::run::{Event, Phase, Run, Status};
-use inoculate_core::undo::{UndoRecord, UndoState};
-use inoculate_step::measure::{Look, in_words, not_fired, not_upheld, unrelated};
+use inoculate_step::measure::Look;
 use inoculate_step::record::With;
 use inoculate_step::{RunInput, Step};
 use jiff::Timestamp;
@@ -23,8 +23,14 @@ pub struct Output {
     pub status: Status,
     /// What was found.
     pub verdict: Verdict,
+    /// Why, as a stable name.
+    #[serde(default)]
+    pub grounds: Grounds,
     /// Why, in words.
     pub because: String,
+    /// Whether the steady state came back; absent when nothing was injected, or nobody could judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Verdict>,
 }
 
 /// Gives the verdict and closes the record. Idempotent: a closed run keeps its verdict.
@@ -50,48 +56,36 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     // The layer has counted to the end of the recovery; the functions are free for the next run.
     step.release_leases(&run).await?;
     let verdict = evaluation.verdict;
-    let because = evaluation.because.clone();
     let with = With {
         undo: vec![],
-        result: Some(RunResult::Verdict(evaluation)),
+        result: Some(RunResult::Verdict(evaluation.clone())),
     };
     let status = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
-    step.tell(&run, verdict, &because).await;
-    Ok(Output {
-        run_id: run.id,
-        status: run.status,
-        verdict,
-        because,
-    })
+    step.tell(&run, &evaluation).await;
+    Ok(output(&run, evaluation))
 }
 
 async fn closed(step: &Step, run: &Run) -> Result<Output> {
     let evaluation = step.ports.runs.results(&run.id).await?.evaluation;
-    let because = evaluation.map(|evaluation| evaluation.because).unwrap_or_default();
-    let verdict = run.verdict.unwrap_or(Verdict::Inconclusive);
-    Ok(Output {
+    let unknown = || Evaluation::without_evidence(step.ports.clock.now(), Grounds::Unknown, String::new());
+    Ok(output(run, evaluation.unwrap_or_else(unknown)))
+}
+
+fn output(run: &Run, evaluation: Evaluation) -> Output {
+    Output {
         run_id: run.id.clone(),
         status: run.status,
-        verdict,
-        because,
-    })
+        verdict: run.verdict.unwrap_or(evaluation.verdict),
+        grounds: evaluation.grounds,
+        because: evaluation.because,
+        recovered: evaluation.recovered,
+    }
 }
 
 fn not_injected(step: &Step, run: &Run) -> Evaluation {
-    let why = run
-        .ending
-        .as_ref()
-        .map(|ending| ending.detail.as_str())
-        .unwrap_or_default();
-    Evaluation {
-        at: step.ports.clock.now(),
-        verdict: Verdict::Inconclusive,
-        because: format!("nothing was injected: {why}"),
-        during: None,
-        recovery: None,
-        recovered: None,
-    }
+    let because = format!("nothing was injected: {}", verdict::ended_by(run));
+    Evaluation::without_evidence(step.ports.clock.now(), Grounds::NotInjected, because)
 }
 
 async fn evaluate(
@@ -113,7 +107,7 @@ async fn evaluate(
         window: during,
         baseline: Some(&baseline),
     };
-    let during = step.measure(&experiment, run, during).await?;
+    let mut during = step.measure(&experiment, run, during).await?;
     let recovery = Look {
         stage: Stage::Recovery,
         window: Window {
@@ -124,49 +118,16 @@ async fn evaluate(
     };
     let recovery = step.measure(&experiment, run, recovery).await?;
     let records = step.ports.runs.undo_records(&run.id).await?;
-    let (verdict, because) = verdict(run, &experiment, &during, &records);
+    let looks = step.ports.runs.results(&run.id).await?.observations;
+    let harmed = verdict::keep_established(&experiment, &looks, &mut during);
+    let (verdict, grounds, because) = verdict::of(run, &experiment, &records, &during, harmed);
     Ok(Evaluation {
         at: step.ports.clock.now(),
         verdict,
+        grounds,
         because,
         recovered: Some(overall(&recovery.findings)),
         during: Some(during),
         recovery: Some(recovery),
     })
-}
-
-/// As good as the worst measure; but when somebody else changed what the run had set, or no request met a fault, nobody
-/// can say what the measures show.
-fn verdict(run: &Run, experiment: &Experiment, during: &Measured, records: &[UndoRecord]) -> (Verdict, String) {
-    if run.injected_at.is_none() {
-        let why = run
-            .ending
-            .as_ref()
-            .map(|ending| ending.detail.as_str())
-            .unwrap_or_default();
-        return (
-            Verdict::Inconclusive,
-            format!("the faults were never all in place: {why}"),
-        );
-    }
-    let foreign = records
-        .iter()
-        .find(|record| matches!(record.state, UndoState::Foreign { .. } | UndoState::Gone));
-    if let Some(record) = foreign {
-        let because = format!(
-            "somebody else changed the {} of {} while the fault was there, so the measures cannot be trusted",
-            record.setting, record.function
-        );
-        return (Verdict::Inconclusive, because);
-    }
-    if let Some(because) = not_fired(experiment, during).or_else(|| unrelated(experiment, during)) {
-        return (Verdict::Inconclusive, because);
-    }
-    let verdict = overall(&during.findings);
-    let because = if verdict == Verdict::Upheld {
-        in_words(&during.findings)
-    } else {
-        not_upheld(&during.findings)
-    };
-    (verdict, because)
 }

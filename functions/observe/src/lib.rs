@@ -1,20 +1,21 @@
 //! The third step: look at the system while the faults are there, and decide whether to go on.
 //!
-//! First it renews the leases, then it looks for a reason to stop: the kill switch, an alarm, harm, the time.
+//! First it looks for a reason to stop that needs no measures (the kill switch, an alarm), then it renews the leases and
+//! looks at the measures and the time.
 
 use inoculate_core::error::{Code, Result};
-use inoculate_core::experiment::Experiment;
+use inoculate_core::experiment::{Experiment, StopOn, StopWhen};
 use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::lease::Lease;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status, TargetFunction};
+use inoculate_core::span::Span;
 use inoculate_step::leases::fault_expiry;
-use inoculate_step::measure::{Look, in_words, not_upheld};
+use inoculate_step::measure::{Look, doubt, in_words, not_upheld};
 use inoculate_step::record::With;
 use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What the state machine does with the answer.
@@ -72,7 +73,7 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     };
     let measured = look(&step, &run, &experiment, window).await?;
     let seen = in_words(&measured.findings);
-    let stop = harm_or_time(&experiment, &run, step.ports.clock.now(), &measured);
+    let stop = harm_time_or_enough(&step, &run, &experiment, &measured).await?;
 
     let round = run.rounds + 1;
     let with = With {
@@ -162,15 +163,42 @@ async fn lost(step: &Step, run: &Run, function: &TargetFunction) -> Result<Endin
     }))
 }
 
-fn harm_or_time(experiment: &Experiment, run: &Run, now: Timestamp, measured: &Measured) -> Option<Ending> {
-    if overall(&measured.findings) == Verdict::Deviated {
-        return ending(Status::Completed, Cause::Harm, not_upheld(&measured.findings));
+/// What the measures and the time say.
+async fn harm_time_or_enough(
+    step: &Step,
+    run: &Run,
+    experiment: &Experiment,
+    measured: &Measured,
+) -> Result<Option<Ending>> {
+    if experiment.guards.stop_on == StopOn::Harm && overall(&measured.findings) == Verdict::Deviated {
+        let detail = not_upheld(&measured.findings);
+        return Ok(ending(Status::Completed, Cause::Harm, detail));
     }
+    let Some(since) = run.injecting_at.or(run.injected_at) else {
+        return Ok(None);
+    };
+    let so_far = step.ports.clock.now().duration_since(since);
     let longest = experiment.blast_radius.longest;
-    let since = run.injecting_at.or(run.injected_at)?;
-    if now.duration_since(since) >= longest.signed() {
+    if so_far >= longest.signed() {
         let detail = format!("the injection lasted {longest} as planned");
-        return ending(Status::Completed, Cause::WindowOver, detail);
+        return Ok(ending(Status::Completed, Cause::WindowOver, detail));
     }
-    None
+    if !is_enough(step, run, experiment, measured).await? {
+        return Ok(None);
+    }
+    let so_far = Span::from_secs(u32::try_from(so_far.as_secs()).unwrap_or_default());
+    let detail = format!("every measure is established as upheld after {so_far}");
+    Ok(ending(Status::Completed, Cause::Established, detail))
+}
+
+/// Whether the injection ends because every measure is established as upheld. Not while something speaks against the run, and
+/// not after a look that found harm: that stays, and would be at odds with this ending.
+async fn is_enough(step: &Step, run: &Run, experiment: &Experiment, measured: &Measured) -> Result<bool> {
+    let upheld = overall(&measured.findings) == Verdict::Upheld && doubt(experiment, measured).is_none();
+    if !upheld || experiment.guards.stop_when != Some(StopWhen::Established) {
+        return Ok(false);
+    }
+    // Read once in a run as a rule, since a run ends by it.
+    let before = step.ports.runs.results(&run.id).await?.observations;
+    Ok(before.iter().all(|look| overall(&look.findings) != Verdict::Deviated))
 }

@@ -1,16 +1,17 @@
 //! The fourth step: put everything back. Idempotent; callable by anyone, at any time.
 //!
 //! Called by the state machine, by the event of a stopped execution, by the abort topic and by a person. Whoever
-//! comes first begins the rollback; everybody goes on with it until nothing is left.
+//! comes first begins the rollback; everybody goes on with it until nothing is left. Every minute a schedule lets it
+//! [`sweep`] up what all of them have missed.
 
+mod sweep;
 mod trigger;
 
 use std::time::Duration;
 
 use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::judge::Verdict;
 use inoculate_core::names::RunId;
-use inoculate_core::ports::{Evaluation, RunResult};
+use inoculate_core::ports::{Evaluation, Grounds, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::leases::SLACK;
@@ -21,6 +22,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use sweep::SWEEP_FAILED;
 pub use trigger::{Caller, Trigger};
 
 /// How often a rollback starts over because somebody else wrote to the record at the same time.
@@ -29,19 +31,17 @@ const TRIES: u32 = 8;
 /// How long a rollback without a state machine waits: longer than [`IN_FLIGHT`](inoculate_core::undo::IN_FLIGHT), and
 /// shorter than its function may run.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(100);
-/// How many runs are looked through for those that name an alarm: more than may be under way at once.
-const LATEST: u32 = 100;
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the caller does with the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// The run; `-` when the call was not about one.
+    /// The run; `-` when the call was not about one run.
     pub run_id: String,
     /// What comes next.
     pub next: Next,
-    /// Whether nothing of the run is left in any target.
+    /// Whether nothing of the run is left in any target; of a sweep, whether it left nothing undone.
     pub settled: bool,
     /// How the run ends.
     pub status: Status,
@@ -71,6 +71,7 @@ pub async fn handle(step: Step, event: Value) -> Result<Output> {
             close_without_verdict(&step, &run_id, output).await
         }
         Trigger::Alarm { alarm, ending } => roll_back_guarded(&step, &alarm, &ending).await,
+        Trigger::Sweep => Ok(sweep::sweep(&step).await),
         Trigger::Nothing { what } => {
             tracing::info!(what, "nothing to do");
             let detail = what;
@@ -85,19 +86,16 @@ pub async fn handle(step: Step, event: Value) -> Result<Output> {
 async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<Output> {
     let mut last = nothing("-", ending);
     let mut first_error = None;
-    for run in step.ports.runs.list(LATEST).await? {
-        if run.phase >= Phase::RolledBack {
-            continue;
-        }
-        let outcome = match names_alarm(step, &run.id, alarm).await {
+    for run_id in step.ports.runs.open().await? {
+        let outcome = match names_alarm(step, &run_id, alarm).await {
             Ok(false) => continue,
-            Ok(true) => roll_back_and_wait(step, &run.id, ending).await,
+            Ok(true) => roll_back_and_wait(step, &run_id, ending).await,
             Err(error) => Err(error),
         };
         match outcome {
             Ok(output) => last = output,
             Err(error) => {
-                tracing::error!(run_id = %run.id, %error, "this run could not be rolled back");
+                tracing::error!(%run_id, %error, "this run could not be rolled back");
                 first_error = first_error.or(Some(error));
             }
         }
@@ -158,8 +156,9 @@ async fn attempt(step: &Step, run_id: &RunId, ending: &Ending, injector: Injecto
 
 /// Settles every undo record, gives the leases back, and records that nothing is left.
 async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output> {
-    // First of all: faults of the layer end within seconds of this, whatever becomes of the settings.
-    if run.injecting_at.is_some() {
+    // First of all: faults of the layer end within seconds of this, whatever becomes of the settings. A rollback that failed
+    // has done it; the leases need not last until it succeeds.
+    if run.injecting_at.is_some() && run.status != Status::RollbackFailed {
         end_faults(step, &run, SLACK).await?;
     }
     let mut pending = Vec::new();
@@ -275,19 +274,11 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
     }
     step.release_leases(&run).await?;
     let because = "the execution ended before the verdict".to_owned();
-    let at = step.ports.clock.now();
-    let verdict = Verdict::Inconclusive;
-    let evaluation = Evaluation {
-        at,
-        verdict,
-        because: because.clone(),
-        during: None,
-        recovery: None,
-        recovered: None,
-    };
+    let evaluation = Evaluation::without_evidence(step.ports.clock.now(), Grounds::NotJudged, because);
+    let verdict = evaluation.verdict;
     let with = With {
         undo: vec![],
-        result: Some(RunResult::Verdict(evaluation)),
+        result: Some(RunResult::Verdict(evaluation.clone())),
     };
     // A run that was completed but never judged is not complete.
     let ending = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
@@ -297,7 +288,7 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
         ending
     };
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
-    step.tell(&run, verdict, &because).await;
+    step.tell(&run, &evaluation).await;
     Ok(output(&run, Next::End, vec![], 0))
 }
 

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), inoculate_step::StartError> {
-    inoculate_step::serve(inoculate_rollback::handle).await
+    inoculate_step::serve_with_executions(inoculate_rollback::handle).await
 }

@@ -3,6 +3,7 @@
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::run::{Cause, Ending, Status};
+use inoculate_core::sweep::ended_with;
 use inoculate_core::undo::Injector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -54,6 +55,8 @@ pub enum Trigger {
         /// What it is, in words.
         what: String,
     },
+    /// The minute is over: every run that nobody looks after any more, or that takes too long.
+    Sweep,
     /// An alarm went to ALARM: every run that names it.
     Alarm {
         /// The name of the alarm.
@@ -75,13 +78,17 @@ impl Trigger {
         if event.get("detail-type").and_then(Value::as_str) == Some("Step Functions Execution Status Change") {
             return from_execution(event);
         }
+        if event.get("sweep") == Some(&Value::Bool(true)) {
+            return Ok(Trigger::Sweep);
+        }
         from_call(event)
     }
 }
 
 fn unknown(what: &str) -> Error {
-    Error::new(Code::Internal, format!("the rollback was called with {what}"))
-        .help("call it with {\"run_id\": \"...\"}, an event of Step Functions, or through the abort topic")
+    Error::new(Code::Internal, format!("the rollback was called with {what}")).help(
+        "call it with {\"run_id\": \"...\"}, an event of Step Functions, {\"sweep\": true}, or through the abort topic",
+    )
 }
 
 fn run_id(event: &Value, pointer: &str) -> Result<RunId> {
@@ -129,14 +136,9 @@ fn from_execution(event: &Value) -> Result<Trigger> {
     let why = text("/detail/cause")
         .or(text("/detail/error"))
         .unwrap_or("no cause given");
-    let ended = if status == "ABORTED" {
-        Status::Aborted
-    } else {
-        Status::Failed
-    };
     let detail = format!("the execution ended with {status}: {why}");
     let ending = Ending {
-        status: ended,
+        status: ended_with(status),
         cause: Cause::ExecutionEnded,
         detail,
     };

@@ -7,6 +7,7 @@
 //! ([`Fixture::unique`]) and never counts what others may have made.
 
 pub mod attach;
+mod executions;
 mod leases;
 mod library;
 mod outside;
@@ -20,6 +21,7 @@ use inoculate_core::names::FunctionName;
 use inoculate_core::ports::Ports;
 use jiff::Timestamp;
 
+pub use executions::*;
 pub use leases::*;
 pub use library::*;
 pub use outside::*;
@@ -44,6 +46,9 @@ pub trait Fixture: Send + Sync {
 
     /// Makes an alarm that is in ALARM or not.
     async fn make_alarm(&self, name: &str, in_alarm: bool);
+
+    /// Starts an execution that waits, and stops it unless it is to go on. Returns its ARN.
+    async fn make_execution(&self, name: &str, running: bool) -> String;
 
     /// Writes items as the layer writes them, keys included.
     async fn write_as_layer(&self, items: &[serde_json::Value]);
@@ -110,6 +115,7 @@ macro_rules! every_rule {
             undo_records_are_replaced_by_number
             results_come_back_as_they_were_written
             runs_are_listed_newest_first
+            open_runs_are_listed_oldest_first_until_they_are_closed
             a_free_lease_is_taken
             a_lease_taken_again_by_its_holder_is_renewed
             a_held_lease_is_not_taken
@@ -139,6 +145,8 @@ macro_rules! every_rule {
             statistics_are_those_of_cloudwatch
             a_window_without_a_whole_period_has_no_points
             a_notice_is_published
+            an_execution_is_known_by_its_arn
+            an_unknown_execution_is_nothing
         }
     };
 }

@@ -3,7 +3,7 @@
 use inoculate_core::judge::Verdict;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, RunResult};
-use inoculate_core::run::{Event, JournalEntry, Phase, Run};
+use inoculate_core::run::{Event, JournalEntry, Phase, Run, Status};
 use inoculate_core::undo::UndoState;
 use jiff::SignedDuration;
 
@@ -333,4 +333,44 @@ pub async fn runs_are_listed_newest_first(fixture: &dyn Fixture) {
     });
     assert_eq!(ours.await, expected);
     assert_eq!(runs.list(2).await.unwrap().len(), 2);
+}
+
+/// Oldest first, from the recording until the record is closed.
+pub async fn open_runs_are_listed_oldest_first_until_they_are_closed(fixture: &dyn Fixture) {
+    let runs = &fixture.ports().runs;
+    let base = fixture.unique("open");
+    let now = fixture.ports().clock.now();
+    let ours = async |expected: &[&str]| {
+        let expected: Vec<String> = expected.iter().map(|name| format!("{base}-{name}")).collect();
+        // A list may be a second behind.
+        eventually("the list of open runs is up to date", async || {
+            let open = runs.open().await.unwrap().into_iter().map(|id| id.to_string());
+            (open.filter(|id| id.starts_with(&base)).eq(expected.clone())).then_some(())
+        })
+        .await;
+    };
+    let mut middle = None;
+    for (place, name) in ["b", "c", "a"].into_iter().enumerate() {
+        let at = now + SignedDuration::from_secs(i64::try_from(place).unwrap());
+        let (run, entry) = build::run_at(&format!("{base}-{name}"), at);
+        runs.create(&run, &entry, None).await.unwrap();
+        middle = middle.or((name == "c").then_some(run));
+    }
+    ours(&["b", "c", "a"]).await;
+
+    let ending = build::ending();
+    let began = Event::RollbackBegan { ending };
+    let changes = commit_all(fixture, &middle.unwrap(), vec![began, Event::RolledBack]).await;
+    ours(&["b", "c", "a"]).await;
+    let closed = Event::Closed {
+        status: Status::Completed,
+        verdict: Verdict::Upheld,
+    };
+    commit_all(fixture, &changes[1].run, vec![closed]).await;
+    ours(&["b", "a"]).await;
+    let listed = runs.list(1_000).await.unwrap();
+    assert_eq!(
+        listed.iter().filter(|run| run.id.as_str().starts_with(&base)).count(),
+        3
+    );
 }

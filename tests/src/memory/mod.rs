@@ -173,6 +173,11 @@ impl FunctionState {
     }
 }
 
+/// The ARN of the execution of this name.
+pub fn execution_arn(id: &RunId) -> String {
+    format!("arn:aws:states:eu-west-1:123456789012:execution:inoculate-experiment:{id}")
+}
+
 impl World {
     /// An empty world, at noon of a day in 2026.
     pub fn new() -> Arc<World> {
@@ -200,6 +205,7 @@ impl World {
             alarms: self.clone(),
             notices: self.clone(),
             clock: self.clone(),
+            executions: Some(self.clone()),
         }
     }
 
@@ -246,6 +252,21 @@ impl World {
             reason: "set by a test".to_owned(),
         };
         self.change(|state| state.alarms.insert(name.to_owned(), alarm));
+    }
+
+    /// Begins an execution, or ends it with this status.
+    pub fn set_execution(&self, id: &RunId, status: &str) {
+        let execution = ExecutionState {
+            arn: execution_arn(id),
+            running: status == "RUNNING",
+            status: status.to_owned(),
+            error: None,
+            cause: None,
+        };
+        self.change(|state| match state.executions.get_mut(id) {
+            Some((found, _)) => *found = execution,
+            None => drop(state.executions.insert(id.clone(), (execution, Value::Null))),
+        });
     }
 
     /// Says what metrics are, from what the functions are like. `None` is a period without data, for which the samples

@@ -5,12 +5,12 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
 use inoculate_core::ports::{
-    AlarmState, Alarms, ExecutionState, Executions, Function, Halt, Library, Notices, Targets,
+    AlarmState, Alarms, ExecutionState, ExecutionStates, Executions, Function, Halt, Library, Notices, Targets,
 };
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 use serde_json::Value;
 
-use super::{FunctionState, Mapping, State, World};
+use super::{FunctionState, Mapping, State, World, execution_arn};
 
 #[async_trait]
 impl Targets for World {
@@ -178,7 +178,7 @@ impl Executions for World {
                 format!("there is an execution {run_id} already"),
             )),
             None => {
-                let arn = format!("arn:aws:states:eu-west-1:123456789012:execution:inoculate-experiment:{run_id}");
+                let arn = execution_arn(run_id);
                 let execution = ExecutionState {
                     arn: arn.clone(),
                     running: true,
@@ -207,5 +207,15 @@ impl Executions for World {
             Some(_) => Ok(()),
             None => Err(Error::new(Code::RunNotFound, format!("there is no execution {run_id}"))),
         })
+    }
+}
+
+#[async_trait]
+impl ExecutionStates for World {
+    async fn state_of(&self, execution_arn: &str) -> Result<Option<ExecutionState>> {
+        Ok(self.look(|state| {
+            let mut executions = state.executions.values().map(|(execution, _)| execution);
+            executions.find(|execution| execution.arn == execution_arn).cloned()
+        }))
     }
 }

@@ -5,7 +5,7 @@ use inoculate_core::error::{Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
-use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::run::{JournalEntry, Phase, Run};
 use inoculate_core::undo::UndoRecord;
 
 use super::{RunState, World};
@@ -88,6 +88,13 @@ impl Runs for World {
         runs.sort_by_key(|run| std::cmp::Reverse((run.opened_at, run.id.clone())));
         runs.truncate(usize::try_from(limit).unwrap());
         Ok(runs)
+    }
+
+    async fn open(&self) -> Result<Vec<RunId>> {
+        let mut runs: Vec<Run> = self.look(|state| state.runs.values().map(|found| found.run.clone()).collect());
+        runs.retain(|run| run.phase != Phase::Closed);
+        runs.sort_by_key(|run| (run.opened_at, run.id.clone()));
+        Ok(runs.into_iter().map(|run| run.id).collect())
     }
 }
 

@@ -72,6 +72,11 @@ def find_role(logical_id):
     return pages["StackResourceDetail"]["PhysicalResourceId"]
 
 
+def mute():
+    """The event of a stopped execution leads nowhere."""
+    boto3.client("events").disable_rule(Name="inoculate-stopped")
+
+
 def alarm(name, state):
     client = boto3.client("cloudwatch")
     client.put_metric_alarm(

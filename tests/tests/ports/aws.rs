@@ -65,7 +65,7 @@ impl OnStack {
         };
         let aws = Aws::with(config).unwrap_or_else(|error| panic!("{error}"));
         OnStack {
-            ports: aws.ports(&names),
+            ports: aws.ports_with_executions(&names),
         }
     }
 }
@@ -102,6 +102,12 @@ impl Fixture for OnStack {
 
     async fn write_as_layer(&self, items: &[Value]) {
         call(&SHARED.stack, "put", &json!({ "table": TABLE, "items": items }));
+    }
+
+    async fn make_execution(&self, name: &str, running: bool) -> String {
+        let arguments = json!({ "name": name, "running": running });
+        let arn = call(&SHARED.stack, "execution", &arguments);
+        arn.as_str().expect("the ARN of an execution").to_owned()
     }
 
     async fn make_alarm(&self, name: &str, in_alarm: bool) {

@@ -10,10 +10,11 @@ import boto3
 
 
 ROLE = "contract"
+MACHINE = "contract-waits"
 
 
 def prepare(name, template):
-    """A role, a topic and the table as infra/template.yaml says, so that the contract runs on the keys and indexes that are deployed."""
+    """A role, a topic, a state machine and the table as infra/template.yaml says, so that the contract runs on the keys and indexes that are deployed."""
     from cfnlint.decode import cfn_yaml
 
     resources = cfn_yaml.load(template)["Resources"].values()
@@ -23,7 +24,9 @@ def prepare(name, template):
     boto3.client("dynamodb").create_table(TableName=name, **properties)
     lambdas = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     trust = {"Version": "2012-10-17", "Statement": [lambdas]}
-    boto3.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    role = boto3.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+    boto3.client("stepfunctions").create_state_machine(name=MACHINE, definition=json.dumps(waiting), roleArn=role)
     return boto3.client("sns").create_topic(Name=name)["TopicArn"]
 
 
@@ -55,6 +58,16 @@ def function(name, tag, source):
 
 def tags(value):
     return {"inoculate": value} if value else {}
+
+
+def execution(name, running):
+    """An execution that waits for an hour, or was stopped."""
+    client = boto3.client("stepfunctions")
+    [machine] = [it["stateMachineArn"] for it in client.list_state_machines()["stateMachines"] if it["name"] == MACHINE]
+    arn = client.start_execution(stateMachineArn=machine, name=name)["executionArn"]
+    if not running:
+        client.stop_execution(executionArn=arn)
+    return arn
 
 
 def publish(metric, samples):

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use inoculate_aws::keys;
 use inoculate_core::run::{Event, Status};
 use inoculate_step::environment;
+use inoculate_tests::machine::sweep as sweep_event;
 use inoculate_tests::template::{inoculate, list, text};
 use serde_json::{Value, json};
 
@@ -22,21 +23,28 @@ fn the_table_has_the_names_that_the_code_uses() {
         vec![pair(hash, "HASH"), pair(range, "RANGE")]
     };
     assert_eq!(keys_of(&table["KeySchema"]), hash_and_range(keys::PK, keys::SK));
-    let [index] = list(&table["GlobalSecondaryIndexes"])[..] else {
-        panic!("not one index")
-    };
-    assert_eq!(index["IndexName"], keys::RUNS_INDEX);
-    assert_eq!(
-        keys_of(&index["KeySchema"]),
-        hash_and_range(keys::LIST_PK, keys::LIST_SK)
-    );
+    let indexes: Vec<_> = list(&table["GlobalSecondaryIndexes"])
+        .into_iter()
+        .map(|index| (text(&index["IndexName"]), keys_of(&index["KeySchema"])))
+        .collect();
+    let expected = [(keys::RUNS_INDEX, keys::LIST_PK), (keys::OPEN_INDEX, keys::OPEN_PK)];
+    let expected = expected.map(|(name, pk)| (name.to_owned(), hash_and_range(pk, keys::LIST_SK)));
+    assert_eq!(indexes, expected);
+    let defined = list(&table["AttributeDefinitions"]).into_iter();
+    let defined: BTreeSet<String> = defined.map(|attribute| text(&attribute["AttributeName"])).collect();
+    let used = [keys::PK, keys::SK, keys::LIST_PK, keys::LIST_SK, keys::OPEN_PK];
+    assert_eq!(defined, used.map(str::to_owned).into());
     let ttl = json!({ "AttributeName": keys::EXPIRES_AT, "Enabled": true });
     assert_eq!(table["TimeToLiveSpecification"], ttl);
 
     let statements = inoculate().statements();
     let resources = statements.iter().flat_map(|statement| &statement.resources);
     let indexes: BTreeSet<&str> = resources.filter_map(|arn| Some(arn.split_once("/index/")?.1)).collect();
-    assert_eq!(indexes, BTreeSet::from([keys::RUNS_INDEX]), "in the roles");
+    assert_eq!(
+        indexes,
+        BTreeSet::from([keys::RUNS_INDEX, keys::OPEN_INDEX]),
+        "in the roles"
+    );
 }
 
 #[test]
@@ -78,7 +86,7 @@ fn there_is_no_schedule_without_an_experiment_for_it() {
     assert_eq!(template["Conditions"]["HasSchedule"], given);
     let scheduling = inoculate().resources().filter(|(name, resource)| {
         let kind = resource["Type"].as_str().unwrap();
-        kind.starts_with("AWS::Scheduler::") || *name == "ScheduleRole"
+        (kind.starts_with("AWS::Scheduler::") || *name == "ScheduleRole") && !name.starts_with("Sweep")
     });
     let conditions: Vec<&Value> = scheduling.map(|(_, resource)| &resource["Condition"]).collect();
     assert_eq!(conditions, ["HasSchedule"; 3]);
@@ -98,6 +106,72 @@ fn a_missed_start_is_not_made_up_for() {
     let retries = json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60 });
     assert_eq!(schedule["Target"]["RetryPolicy"], retries);
     assert_eq!(text(&schedule["Target"]["Arn"]), "${Experiment}");
+}
+
+/// The sweep is always on, and a schedule that may do nothing else calls it.
+#[test]
+fn every_minute_the_rollback_sweeps() {
+    for name in ["SweepGroup", "SweepRole", "Sweep"] {
+        let (_, resource) = inoculate().resources().find(|(found, _)| *found == name).unwrap();
+        assert!(resource["Condition"].is_null(), "{name} is not always there");
+    }
+    let sweep = inoculate().properties("Sweep");
+    assert_eq!(sweep["ScheduleExpression"], "rate(1 minute)");
+    assert_eq!(sweep["FlexibleTimeWindow"], json!({ "Mode": "OFF" }));
+    assert_eq!(sweep["State"], "ENABLED");
+    let target = &sweep["Target"];
+    assert_eq!(text(&target["Arn"]), "${RollbackFunction.Arn}");
+    assert_eq!(text(&target["RoleArn"]), "${SweepRole.Arn}");
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    assert_eq!(input, sweep_event());
+    // The next one is a minute away.
+    let retries = json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60 });
+    assert_eq!(target["RetryPolicy"], retries);
+
+    let [statement] = &inoculate().statements_of("SweepRole")[..] else {
+        panic!("more than one permission")
+    };
+    assert_eq!(statement.actions, ["lambda:InvokeFunction"]);
+    assert_eq!(statement.resources, ["${RollbackFunction.Arn}"]);
+    let trust = &inoculate().properties("SweepRole")["AssumeRolePolicyDocument"]["Statement"][0];
+    assert_eq!(trust["Principal"], json!({ "Service": "scheduler.amazonaws.com" }));
+    let from = &trust["Condition"]["StringEquals"]["aws:SourceArn"];
+    assert_eq!(text(from), "${SweepGroup.Arn}");
+    assert_eq!(text(&sweep["GroupName"]), "${SweepGroup}");
+}
+
+/// The sweep asks by the ARN in the record of a run; the role must allow that of our own state machine, and of no other.
+#[test]
+fn the_sweep_may_ask_for_executions_of_this_stack_only() {
+    let statements = inoculate().statements_of("RollbackRole").into_iter();
+    let asking: Vec<_> = statements
+        .filter(|statement| statement.actions.iter().any(|action| action.starts_with("states:")))
+        .collect();
+    assert_eq!(asking.len(), 1);
+    assert_eq!(asking[0].actions, ["states:DescribeExecution"]);
+    let machine = text(&inoculate().properties("Experiment")["Name"]);
+    let arn = format!("arn:${{AWS::Partition}}:states:${{AWS::Region}}:${{AWS::AccountId}}:execution:{machine}:*");
+    assert_eq!(asking[0].resources, [arn]);
+}
+
+/// A sweep that left something undone does not fail, so its alarm counts what it says in the log.
+#[test]
+fn a_sweep_that_leaves_something_undone_is_counted() {
+    let filter = inoculate().properties("SweepFailedFilter");
+    assert_eq!(
+        filter["FilterPattern"],
+        format!("\"{}\"", inoculate_rollback::SWEEP_FAILED)
+    );
+    assert_eq!(text(&filter["LogGroupName"]), "${RollbackLogs}");
+    let (counted, alarm) = (
+        &filter["MetricTransformations"][0],
+        inoculate().properties("SweepFailedAlarm"),
+    );
+    assert_eq!(counted["MetricName"], alarm["MetricName"]);
+    assert_eq!(text(&counted["MetricNamespace"]), text(&alarm["Namespace"]));
+    let missed = inoculate().properties("MissedSweepAlarm");
+    assert_eq!(missed["MetricName"], "InvocationDroppedCount");
+    assert_eq!(text(&missed["Dimensions"][0]["Value"]), "${SweepGroup}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `inoculate plan`
 
 use inoculate_core::error::{Code, Error};
-use inoculate_core::plan::Plan;
 use inoculate_core::preflight;
 
 use super::Context;
@@ -21,12 +20,7 @@ pub(super) async fn plan(context: &Context<'_>, given: &Given) -> Result<Exit, F
     let run_id = run_id::generate(&experiment.name, ports.clock.now(), run_id::random())?;
     let preflight = preflight::check(ports, &experiment, &run_id).await?;
     let refused = !preflight.refusals.is_empty();
-    let outlook = Outlook {
-        plan: Plan::of(&experiment),
-        experiment,
-        could_start: Some(!refused),
-        preflight: Some(preflight),
-    };
+    let outlook = Outlook::of(experiment, Some(preflight));
     context
         .output
         .result(&outlook, |style| render::plan::text(&outlook, style));
@@ -43,12 +37,7 @@ pub(super) fn offline(given: Given, output: &Output) -> Result<Exit, Failure> {
             return Err(Error::new(Code::ExperimentNotFound, message).help(help).into());
         }
     };
-    let outlook = Outlook {
-        plan: Plan::of(&experiment),
-        experiment,
-        could_start: None,
-        preflight: None,
-    };
+    let outlook = Outlook::of(experiment, None);
     output.result(&outlook, |style| render::plan::text(&outlook, style));
     Ok(Exit::Upheld)
 }

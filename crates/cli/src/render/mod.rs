@@ -11,6 +11,7 @@ pub mod plan;
 pub mod problems;
 pub mod progress;
 pub mod run;
+mod sizing;
 pub mod style;
 pub mod text;
 

@@ -1,10 +1,11 @@
 //! What a run would do, and whether it could start now.
 
-use inoculate_core::experiment::{Experiment, Measure, Tolerance};
+use inoculate_core::experiment::{Experiment, Guards, Measure, StopOn, StopWhen, Tolerance};
 use inoculate_core::judge::rounded;
 use inoculate_core::plan::{Plan, Touch};
 use inoculate_core::ports::Function;
 use inoculate_core::preflight::Preflight;
+use inoculate_core::sizing::Sizing;
 use serde::Serialize;
 
 use super::style::Style;
@@ -21,6 +22,22 @@ pub struct Outlook {
     pub could_start: Option<bool>,
     /// What AWS says; `null` when it was not asked.
     pub preflight: Option<Preflight>,
+    /// Whether it would have enough data to tell.
+    pub sizing: Sizing,
+}
+
+impl Outlook {
+    /// What a run of an experiment would do. `preflight` is what AWS says, if it was asked.
+    pub fn of(experiment: Experiment, preflight: Option<Preflight>) -> Outlook {
+        let traffic = preflight.as_ref().map_or(&[][..], |preflight| &preflight.traffic);
+        Outlook {
+            plan: Plan::of(&experiment),
+            sizing: Sizing::of(&experiment, traffic),
+            experiment,
+            could_start: preflight.as_ref().map(|preflight| preflight.refusals.is_empty()),
+            preflight,
+        }
+    }
 }
 
 /// The plan as people read it.
@@ -29,6 +46,7 @@ pub fn text(outlook: &Outlook, style: Style) -> String {
         experiment,
         plan,
         preflight,
+        sizing,
         ..
     } = outlook;
     let touches = plan
@@ -50,6 +68,8 @@ pub fn text(outlook: &Outlook, style: Style) -> String {
     parts.extend([
         list("must hold", measures, style),
         takes(plan, style),
+        super::sizing::text(sizing, experiment, preflight.as_ref(), style),
+        ends_early(&experiment.guards, style),
         standing(experiment, preflight.as_ref(), style),
     ]);
     parts.join("\n\n")
@@ -165,6 +185,23 @@ fn takes(plan: &Plan, style: Style) -> String {
         ),
     ];
     list("takes", lines.into_iter(), style)
+}
+
+/// What ends the injection before its longest time. A person, the kill switch and a failed step always do.
+pub(super) fn ends_early(guards: &Guards, style: Style) -> String {
+    let harm = match guards.stop_on {
+        StopOn::Harm => "when a measure is established as deviated",
+        StopOn::Never => "NOT when a measure is established as deviated: the faults stay",
+    };
+    let enough = guards.stop_when.map(|when| match when {
+        StopWhen::Established => "when every measure is established as upheld",
+    });
+    let judged = [Some(harm), enough].into_iter().flatten().map(str::to_owned);
+    let alarms = guards
+        .alarms
+        .iter()
+        .map(|alarm| format!("when the alarm {alarm} goes to ALARM"));
+    list("ends early", judged.chain(alarms).map(|line| wrap("  ", &line)), style)
 }
 
 fn standing(experiment: &Experiment, preflight: Option<&Preflight>, style: Style) -> String {

@@ -115,7 +115,7 @@ fn verdict(evaluation: &Evaluation, style: Style) -> Vec<String> {
         let words = match recovered {
             Verdict::Upheld => "yes, the steady state is back",
             Verdict::Inconclusive => "unknown, the data cannot tell",
-            Verdict::Deviated => "no, the steady state is not back",
+            Verdict::Deviated => "NO, the steady state is not back",
         };
         lines.push(painted("recovered", words, |text| style.verdict(recovered, text)));
     }
@@ -157,7 +157,18 @@ fn what_to_do(details: &RunDetails) -> Option<String> {
                 run.id
             ))
         }
+        _ if is_still_harmed(details) => Some(
+            "The faults are gone, but the steady state is not back: see to the system.\n\
+             What is not as it was is under `after the rollback`."
+                .to_owned(),
+        ),
         Status::Running if run.ending.is_none() => Some(format!("End it now:\n  inoculate abort {}", run.id)),
         _ => None,
     }
+}
+
+/// Whether the system did not come back within its recovery window, whatever the verdict.
+fn is_still_harmed(details: &RunDetails) -> bool {
+    let evaluation = details.results.evaluation.as_ref();
+    evaluation.and_then(|evaluation| evaluation.recovered) == Some(Verdict::Deviated)
 }

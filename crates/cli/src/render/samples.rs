@@ -3,9 +3,9 @@
 use inoculate_core::error::Result;
 use inoculate_core::experiment::Experiment;
 use inoculate_core::groups::{Group, KeyKind};
-use inoculate_core::judge::{GroupWindow, Point, Verdict, Window, judge, judge_groups};
+use inoculate_core::judge::{GroupWindow, Point, SeriesWindow, Verdict, Window, judge, judge_groups};
 use inoculate_core::layer::Stage;
-use inoculate_core::ports::{Evaluation, Measured, Results};
+use inoculate_core::ports::{Evaluation, Grounds, Measured, Results};
 use inoculate_core::run::{Cause, Ending, Event, JournalEntry, NewRun, Run, Status};
 use inoculate_core::seen::{LayerProblems, SeenSummary, SketchRecord, Written};
 use inoculate_core::setting::{Setting, SettingValue};
@@ -48,7 +48,14 @@ guards: { alarms: [shop-revenue] }
     .unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
+/// What was measured before (from 0), while (until 188) and after there were faults.
 fn measured(from: i64, until: i64, failed: &[f64], time: &[f64]) -> Measured {
+    let stage = match from {
+        0 => Stage::Baseline,
+        1..188 => Stage::Injection,
+        _ => Stage::Recovery,
+    };
+    let baseline = (stage != Stage::Baseline).then(|| steady(0, 60));
     let points = |values: &[f64]| -> Vec<Point> {
         let points = values.iter().enumerate();
         points
@@ -61,16 +68,25 @@ fn measured(from: i64, until: i64, failed: &[f64], time: &[f64]) -> Measured {
     let experiment = experiment();
     let expected = u32::try_from((until - from) / 10).unwrap();
     let series = [points(failed), points(time)];
-    let findings = experiment.steady_state.iter().zip(series);
+    let findings = experiment.steady_state.iter().zip(series).enumerate();
+    let findings = findings.map(|(number, (measure, points))| {
+        let window = SeriesWindow {
+            stage,
+            expected_points: expected,
+            baseline: baseline.as_ref().map(|baseline| &baseline.findings[number]),
+            measures: 2,
+            looks: 12,
+            last: true,
+        };
+        judge(measure, &points, &window)
+    });
     Measured {
         at: at(until),
         window: Window {
             from: at(from),
             until: at(until),
         },
-        findings: findings
-            .map(|(measure, points)| judge(measure, Some(210.0), &points, expected))
-            .collect(),
+        findings: findings.collect(),
         seen: vec![],
     }
 }
@@ -201,6 +217,7 @@ fn completed(verdict: Verdict, during: Measured, cause: Cause, because: &str) ->
         evaluation: Some(Evaluation {
             at: at(250),
             verdict,
+            grounds: Grounds::Measures,
             because: because.to_owned(),
             during: Some(during),
             recovery: Some(steady(188, 248)),
@@ -216,6 +233,16 @@ pub(crate) fn upheld() -> RunDetails {
     let mut details = completed(Verdict::Upheld, steady(64, 184), Cause::WindowOver, because);
     if let Some(ending) = &mut details.run.ending {
         ending.detail = "the injection lasted 2m as planned".into();
+    }
+    details
+}
+
+/// The hypothesis held, but the system did not come back by itself.
+pub(crate) fn not_recovered() -> RunDetails {
+    let mut details = upheld();
+    if let Some(evaluation) = &mut details.results.evaluation {
+        evaluation.recovery = Some(measured(188, 248, &[0.25, 20.0, 40.0, 40.0, 40.0, 40.0], &[212.5; 6]));
+        evaluation.recovered = Some(Verdict::Deviated);
     }
     details
 }
@@ -243,14 +270,8 @@ pub(crate) fn refused() -> RunDetails {
         ),
     ]);
     details.results.baseline = Some(measured(0, 60, &[], &[200.0; 6]));
-    details.results.evaluation = Some(Evaluation {
-        at: at(63),
-        verdict: Verdict::Inconclusive,
-        because: format!("nothing was injected: {because}"),
-        during: None,
-        recovery: None,
-        recovered: None,
-    });
+    let because = format!("nothing was injected: {because}");
+    details.results.evaluation = Some(Evaluation::without_evidence(at(63), Grounds::NotInjected, because));
     details
 }
 
@@ -319,6 +340,7 @@ steady_state:
                 lasted: window.until.duration_since(window.from),
                 lag: SignedDuration::ZERO,
                 measures: 2,
+                percent: 50.0,
                 baseline: None,
             };
             judge_groups(measure, layer, &window)

@@ -1,11 +1,13 @@
 //! What people read, as snapshots.
 
 use inoculate_core::error::{Code, Error};
+use inoculate_core::experiment::Experiment;
 use inoculate_core::plan::Plan;
 use inoculate_core::ports::{Function, Halt};
 use inoculate_core::preflight::{CurrentSetting, Guard, Preflight, Refusal};
 use inoculate_core::run::Run;
 use inoculate_core::setting::{Setting, SettingValue};
+use inoculate_core::sizing::{Source, Traffic};
 use insta::assert_snapshot;
 
 use super::halt::{Ended, Halted};
@@ -42,6 +44,23 @@ fn a_run_that_upheld() {
 }
 
 #[test]
+fn a_run_that_upheld_but_did_not_recover() {
+    let text = everything(&samples::not_recovered());
+    let head: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("verdict"))
+        .take(4)
+        .collect();
+    assert_snapshot!(head.join("\n"));
+    let last = fits(run::result(&samples::not_recovered(), at(300), Style::PLAIN));
+    let last: Vec<&str> = last.lines().rev().take(9).collect();
+    assert_snapshot!(
+        "what_a_person_sees_last_of_a_run_that_did_not_recover",
+        last.into_iter().rev().collect::<Vec<_>>().join("\n")
+    );
+}
+
+#[test]
 fn a_run_that_deviated() {
     assert_snapshot!(everything(&samples::deviated()));
 }
@@ -59,13 +78,48 @@ fn a_run_of_the_layer() {
 #[test]
 fn a_plan_of_the_layer() {
     let experiment = samples::layered().experiment.unwrap();
-    let outlook = Outlook {
-        plan: Plan::of(&experiment),
-        experiment,
-        could_start: None,
-        preflight: None,
-    };
+    let outlook = Outlook::of(experiment, None);
     assert_snapshot!(fits(plan::text(&outlook, Style::PLAIN)));
+}
+
+#[test]
+fn a_plan_says_whether_there_will_be_enough_to_tell() {
+    let mut experiment = samples::layered().experiment.unwrap();
+    experiment.steady_state[1].tolerance.at_most = Some(20.0);
+    let traffic = |per_second| Traffic {
+        function: "shop-checkout".parse().unwrap(),
+        source: Source::CloudWatch,
+        requests: 34_560,
+        per_second,
+        busiest_per_second: per_second,
+        is_continuous: true,
+        error_percent: Some(0.5),
+        http_5xx_percent: None,
+        timeout_percent: None,
+        p50_ms: Some(120.0),
+        p99_ms: Some(700.0),
+    };
+    let text = |experiment: &Experiment, traffic: Vec<Traffic>| {
+        let preflight = Preflight {
+            traffic,
+            ..Preflight::default()
+        };
+        let text = plan::text(&Outlook::of(experiment.clone(), Some(preflight)), Style::PLAIN);
+        let from = text.find("enough to tell?").unwrap();
+        let until = text.find("\n\nends early").unwrap();
+        fits(text[from..until].to_owned())
+    };
+    let mut margins = experiment.clone();
+    margins.blast_radius.percent = 10.0;
+    margins.steady_state[1].tolerance.at_most = None;
+    margins.steady_state[1].tolerance.above_control_at_most = Some(0.0);
+    let texts = [
+        text(&experiment, vec![traffic(40.0)]),
+        text(&experiment, vec![traffic(3.2)]),
+        text(&margins, vec![traffic(0.2)]),
+        text(&experiment, vec![]),
+    ];
+    assert_snapshot!(texts.join("\n\n"));
 }
 
 #[test]
@@ -128,14 +182,28 @@ fn a_list_of_runs() {
     assert_snapshot!(list::text(&[], Style::PLAIN), @"no runs yet; start one with `inoculate run FILE`");
 }
 
+#[test]
+fn a_plan_says_what_ends_the_run_early() {
+    use inoculate_core::experiment::{Guards, StopOn, StopWhen};
+    let alarms = vec!["shop-revenue".to_owned(), "shop-on-fire".to_owned()];
+    let guards = |alarms: &[String], stop_on, stop_when| Guards {
+        alarms: alarms.to_vec(),
+        stop_on,
+        stop_when,
+    };
+    let all = [
+        Guards::default(),
+        guards(&alarms, StopOn::Harm, Some(StopWhen::Established)),
+        guards(&[], StopOn::Never, None),
+        guards(&alarms, StopOn::Never, None),
+        guards(&[], StopOn::Never, Some(StopWhen::Established)),
+    ];
+    let texts = all.map(|guards| fits(plan::ends_early(&guards, Style::PLAIN)));
+    assert_snapshot!(texts.join("\n\n"));
+}
+
 fn outlook(preflight: Option<Preflight>) -> Outlook {
-    let experiment = samples::experiment();
-    Outlook {
-        plan: Plan::of(&experiment),
-        experiment,
-        could_start: preflight.as_ref().map(|preflight| preflight.refusals.is_empty()),
-        preflight,
-    }
+    Outlook::of(samples::experiment(), preflight)
 }
 
 fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
@@ -153,6 +221,7 @@ fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
             now: SettingValue::Unreserved,
             to: SettingValue::Executions(0),
         }],
+        ..Preflight::default()
     }
 }
 

@@ -95,6 +95,13 @@ pub(crate) const BAD_VALUES: &[(&str, Edits)] = &[
         &[("baseline: 30s", "baseline: «30 parsecs")],
     ),
     ("no unit", &[("baseline: 30s", "baseline: «30")]),
+    (
+        "end of an injection that does not exist",
+        &[(
+            "alarms: [shop-on-fire]",
+            "alarms: [shop-on-fire]\n  stop_on: «sometimes\n  stop_when: «upheld",
+        )],
+    ),
     ("two units", &[("baseline: 30s", "baseline: «1m30s")]),
     ("zero window", &[("recovery: 25s", "recovery: «0s")]),
     ("negative window", &[("recovery: 25s", "recovery: «-5s")]),
