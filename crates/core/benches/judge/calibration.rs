@@ -86,6 +86,15 @@ pub(crate) enum Before {
     Baseline(f64),
 }
 
+/// When other shares fail than at first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    /// In the second half of the run.
+    SecondHalf,
+    /// Before one look in a hundred, whichever.
+    Bursts,
+}
+
 /// Requests that fail or not. Nothing that the tolerance forbids is so: it allows exactly what is true.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Errors {
@@ -95,8 +104,9 @@ pub(crate) struct Errors {
     pub(crate) experimental: u64,
     /// The shares that fail.
     pub(crate) truth: (f64, f64),
-    /// The shares that fail in the second half of the run.
+    /// The shares that fail at other times.
     pub(crate) later: (f64, f64),
+    pub(crate) when: When,
     /// What the limit is in.
     pub(crate) change: Change,
     pub(crate) before: Before,
@@ -111,6 +121,7 @@ impl Errors {
             experimental,
             truth: (truth, truth),
             later: (truth, truth),
+            when: When::SecondHalf,
             change: Change::Difference,
             before,
         }
@@ -123,7 +134,7 @@ impl Errors {
         errors
     }
 
-    pub(crate) const ALL: [Errors; 27] = [
+    pub(crate) const ALL: [Errors; 29] = [
         Errors::null("errors 0.1%", 0.001, 50, Before::Nothing),
         Errors::null("errors 1%", 0.01, 50, Before::Nothing),
         Errors::null("errors 10%", 0.1, 50, Before::Nothing),
@@ -177,6 +188,16 @@ impl Errors {
                 5,
                 Before::Baseline(0.01),
             )
+        },
+        Errors {
+            later: (0.5, 0.5),
+            when: When::Bursts,
+            ..Errors::null("errors 0.1%, 50% in bursts", 0.001, 50, Before::Nothing)
+        },
+        Errors {
+            later: (0.5, 0.5),
+            when: When::Bursts,
+            ..Errors::null("errors 0.1%, 50% in bursts, 5% of requests", 0.001, 5, Before::Nothing)
         },
         Errors {
             truth: (0.01, 0.015),
@@ -249,24 +270,19 @@ impl Errors {
                 ..Run::default()
             };
             for look in 0..looks {
-                let half = usize::from(look >= looks / 2);
-                control = (control.0 + draws[0][half].draw(random), control.1 + self.control);
+                let which = usize::from(match self.when {
+                    When::SecondHalf => look >= looks / 2,
+                    When::Bursts => random.u8(..100) == 0,
+                });
+                control = (control.0 + draws[0][which].draw(random), control.1 + self.control);
                 experimental = (
-                    experimental.0 + draws[1][half].draw(random),
+                    experimental.0 + draws[1][which].draw(random),
                     experimental.1 + self.experimental,
                 );
                 if experimental.1 < FEWEST || (self.control > 0 && control.1 < FEWEST) {
                     continue;
                 }
-                // The evidence against what is allowed is at most that against the truth, and that at most this.
-                let (missed, deviated) = if surprise(control, self.average(0, look, looks))
-                    + surprise(experimental, self.average(1, look, looks))
-                    < -ALPHA.ln()
-                {
-                    (false, false)
-                } else {
-                    self.look(before, control, experimental)
-                };
+                let (missed, deviated) = self.look(before, control, experimental);
                 run.missed |= missed;
                 let is_first = deviated && !run.deviated;
                 run.deviated |= deviated;
@@ -291,18 +307,16 @@ impl Errors {
         }
     }
 
-    /// The share of all requests up to a look that should have failed.
-    fn average(&self, group: usize, look: usize, looks: usize) -> f64 {
-        let (seen, first) = ((look + 1) as f64, (look + 1).min(looks / 2) as f64);
-        let (truth, later) = match group {
-            0 => (self.truth.0, self.later.0),
-            _ => (self.truth.1, self.later.1),
-        };
-        (truth * first + later * (seen - first)) / seen
-    }
-
     /// Whether the interval misses the truth, and whether it is all above the limit.
     fn look(&self, before: Option<(u64, u64)>, control: (u64, u64), experimental: (u64, u64)) -> (bool, bool) {
+        // The evidence against what is allowed is at most that against any two shares which are allowed, and that at most this.
+        let truths = match self.limit() {
+            0.0 => [(control.0 + experimental.0) as f64 / (control.1 + experimental.1) as f64; 2],
+            _ => [self.truth.0, self.truth.1],
+        };
+        if surprise(control, truths[0]) + surprise(experimental, truths[1]) < -ALPHA.ln() {
+            return (false, false);
+        }
         let share = |(hits, requests), after: fn(u64, u64, (u64, u64)) -> Share| match before {
             Some(before) => after(hits, requests, before),
             None => Share::new(hits, requests),
