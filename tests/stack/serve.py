@@ -10,11 +10,53 @@ port in between.
 """
 
 import asyncio
+import functools
 import os
 import resource
 import socket
 import socketserver
 import sys
+import time
+
+EVALUATE_ALARMS_SECS = 1
+EVICT_METRICS_SECS = 60
+
+
+def now_and_then(work, seconds):
+    """Does `work` at most once in so many seconds; a call in between is made up for at their end."""
+    due = 0.0
+    waiting = False
+
+    @functools.wraps(work)
+    def do():
+        nonlocal due, waiting
+        wait = due - time.monotonic()
+        if waiting or wait > 0:
+            if not waiting:
+                waiting = True
+                asyncio.get_running_loop().call_later(wait, make_up)
+            return
+        work()
+        # From its end, so that a slow one leaves time for requests.
+        due = time.monotonic() + seconds
+
+    def make_up():
+        nonlocal waiting
+        waiting = False
+        do()
+
+    return do
+
+
+def spare_cloudwatch():
+    """MiniStack goes through all data points with each request of CloudWatch, and through all alarms with each PutMetricData.
+
+    With some orders per second that takes all of its time after a few minutes, and nothing else is answered any more.
+    """
+    from ministack.services import cloudwatch
+
+    cloudwatch._evict_old_metrics = now_and_then(cloudwatch._evict_old_metrics, EVICT_METRICS_SECS)
+    cloudwatch._evaluate_all_alarms = now_and_then(cloudwatch._evaluate_all_alarms, EVALUATE_ALARMS_SECS)
 
 
 def main(port_file: str, record_file: str | None = None) -> None:
@@ -40,6 +82,8 @@ def main(port_file: str, record_file: str | None = None) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
+
+    spare_cloudwatch()
 
     if record_file:
         # Started with -I, so that the folder of this file is not on the path.
