@@ -77,6 +77,15 @@ pub fn layered_experiment_value() -> Value {
     })
 }
 
+/// The guards of an experiment as JSON: two alarms that the run makes for itself.
+pub fn alarms_of_its_own() -> Value {
+    let failed = metric("OrdersFailed", CHECKOUT, "Sum");
+    json!({ "abort_when": [
+        { "metric": failed, "period": "10s", "above": 5, "points": "2 of 3" },
+        { "metric": metric("OrdersPlaced", CHECKOUT, "Sum"), "period": "10s", "below": 1 },
+    ] })
+}
+
 /// The shop with the layer in both functions, and ten orders in a second. If it is fragile, an order fails whose payment
 /// met a fault.
 pub fn layered_shop(fragile: bool) -> Arc<World> {

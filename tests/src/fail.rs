@@ -11,15 +11,22 @@ use inoculate_core::judge::{Point, Window};
 use inoculate_core::layer::Stage;
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
+use inoculate_core::notice::Notice;
+use inoculate_core::permissions::{Deed, Simulated};
 use inoculate_core::ports::{
     AlarmState, Alarms, Change, CommitError, ExecutionState, ExecutionStates, Function, Halt, LeaseRequest, Leases,
-    Library, Measured, Metrics, Notices, Ports, Results, Runs, Sketches, Taken, Targets,
+    Library, Mapping, Measured, Metrics, Notices, Permissions, Ports, Results, Runs, Sketches, Taken, Targets,
 };
 use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::run_alarms::{MadeAlarm, NewAlarm};
 use inoculate_core::seen::Written;
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 use inoculate_core::undo::UndoRecord;
+use jiff::SignedDuration;
 use serde_json::Value;
+
+/// How long a call may take, as the clients of AWS have it: `OPERATION` in `crates/aws/src/connect.rs`.
+const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(15);
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +65,8 @@ impl Call {
             "library.save_experiment",
             "library.set_halt",
             "targets.replace",
+            "alarms.make",
+            "alarms.delete",
             "notices.publish",
         ];
         writes.contains(&self.name)
@@ -92,6 +101,7 @@ enum Which {
 pub struct Failing {
     inner: Ports,
     record: Arc<Mutex<Record>>,
+    by_hand: bool,
 }
 
 #[derive(Default)]
@@ -110,13 +120,23 @@ impl Failing {
         Failing {
             inner,
             record: Arc::default(),
+            by_hand: false,
         }
+    }
+
+    /// The same, for futures that a test polls by hand: each poll carries out one call, and stops before the next one
+    /// ([`crate::turn`]). A call that waits longer than its client would fails without effect.
+    #[must_use]
+    pub fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
     }
 
     /// The ports that count and fail.
     pub fn ports(&self) -> Ports {
         let this = Arc::new(self.clone());
         Ports {
+            stack: self.inner.stack.clone(),
             runs: this.clone(),
             leases: this.clone(),
             library: this.clone(),
@@ -126,6 +146,7 @@ impl Failing {
             alarms: this.clone(),
             notices: this.clone(),
             clock: self.inner.clock.clone(),
+            permissions: Some(this.clone()),
             executions: Some(this),
         }
     }
@@ -160,6 +181,11 @@ impl Failing {
         self.record().calls.clone()
     }
 
+    /// How many calls were made so far.
+    pub fn made(&self) -> usize {
+        self.record().calls.len()
+    }
+
     fn add(&self, which: Which, how: How, code: Code) {
         self.record().rules.push(Rule { which, how, code });
     }
@@ -176,6 +202,13 @@ impl Failing {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let rule = self.count(name, with.to_string());
+        if self.by_hand {
+            let begun = self.inner.clock.now();
+            crate::turn().await;
+            if self.inner.clock.now().duration_since(begun) > LONGEST_CALL {
+                return Err(E::from(Error::new(Code::Unavailable, format!("{name} took too long"))));
+            }
+        }
         if let Some(meanwhile) = self.interruption() {
             meanwhile.await;
         }
@@ -347,10 +380,13 @@ impl Targets for Failing {
             .await
     }
 
-    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
-        let with = format!("{function}, {setting}");
-        self.pass("targets.untagged", with, self.inner.targets.untagged(function, setting))
-            .await
+    async fn mapping(&self, function: &FunctionName, source: &str) -> Result<Mapping> {
+        self.pass(
+            "targets.mapping",
+            format!("{function}, {source}"),
+            self.inner.targets.mapping(function, source),
+        )
+        .await
     }
 
     async fn replace(
@@ -381,13 +417,31 @@ impl Alarms for Failing {
         self.pass("alarms.states", names.join(", "), self.inner.alarms.states(names))
             .await
     }
+
+    async fn make(&self, alarm: &NewAlarm) -> Result<()> {
+        self.pass("alarms.make", &alarm.name, self.inner.alarms.make(alarm))
+            .await
+    }
+
+    async fn delete(&self, names: &[String]) -> Result<()> {
+        self.pass("alarms.delete", names.join(", "), self.inner.alarms.delete(names))
+            .await
+    }
+
+    async fn made(&self, prefix: &str) -> Result<Vec<MadeAlarm>> {
+        self.pass("alarms.made", prefix, self.inner.alarms.made(prefix)).await
+    }
 }
 
 #[async_trait]
 impl Notices for Failing {
-    async fn publish(&self, subject: &str, body: &str) -> Result<()> {
-        self.pass("notices.publish", subject, self.inner.notices.publish(subject, body))
-            .await
+    async fn publish(&self, notice: &Notice) -> Result<()> {
+        self.pass(
+            "notices.publish",
+            notice.kind.name(),
+            self.inner.notices.publish(notice),
+        )
+        .await
     }
 }
 
@@ -397,6 +451,15 @@ impl ExecutionStates for Failing {
         let inner = self.inner.executions.as_ref().expect("a world has executions");
         self.pass("executions.state_of", execution_arn, inner.state_of(execution_arn))
             .await
+    }
+}
+
+#[async_trait]
+impl Permissions for Failing {
+    async fn may(&self, role: &str, deed: &Deed) -> Result<Simulated> {
+        let inner = self.inner.permissions.as_ref().expect("a world has permissions");
+        let with = format!("{role}, {}", deed.resource);
+        self.pass("permissions.may", with, inner.may(role, deed)).await
     }
 }
 

@@ -26,6 +26,7 @@
 //! | [`fail`] | failing any call before or after its effect, and the list of calls to make cases from |
 //! | [`machine`] | the state machine without Step Functions: the five steps in the order of the file |
 //! | [`template`] | the CloudFormation templates as values |
+//! | [`policy`] | what IAM says of the policies in a template |
 //! | [`contract`] | what every implementation of the ports must do; run against memory and the local stack |
 //!
 //! # A test of everything that can fail
@@ -77,11 +78,26 @@ pub mod contract;
 pub mod fail;
 pub mod machine;
 pub mod memory;
+pub mod policy;
 pub mod template;
 
 pub use memory::World;
 
+use std::task::Poll;
 use std::time::Duration;
+
+/// Ends one poll of a future and begins the next: where somebody else may come in between, in futures that a test polls by hand.
+pub async fn turn() {
+    let mut been_here = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut been_here, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
 
 /// Asks until there is an answer, and returns it. Fails the test after a minute.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {

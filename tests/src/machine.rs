@@ -5,15 +5,18 @@
 //! `tests/tests/statemachine.rs` checks the file itself.
 
 use std::sync::Arc;
+use std::task::Poll;
 
-use inoculate_core::error::{Error, Result};
+use inoculate_core::deployment::Deployment;
+use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
-use inoculate_core::ports::Ports;
+use inoculate_core::ports::{ExecutionState, Ports};
 use inoculate_core::run::{Ending, Status};
 use inoculate_step::{Next, RunInput, Step};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::memory::{World, execution_arn};
+use crate::memory::{World, deployment, execution_arn};
 
 /// How often a task is tried before its failure counts: once, and four retries.
 const TRIES: u32 = 5;
@@ -39,6 +42,27 @@ pub enum Task {
     Evaluate,
 }
 
+impl Task {
+    /// How long its function may run: the timeout of the template.
+    pub fn longest(self) -> SignedDuration {
+        SignedDuration::from_secs(if self == Task::Rollback { 120 } else { 60 })
+    }
+}
+
+/// A step that Lambda ends when it takes too long, as the clock of the world has it. For futures that are polled by hand.
+pub async fn in_time<T>(world: &World, longest: SignedDuration, step: impl Future<Output = Result<T>>) -> Result<T> {
+    let until = world.look(|state| state.now) + longest;
+    let mut step = std::pin::pin!(step);
+    std::future::poll_fn(|context| {
+        if world.look(|state| state.now) > until {
+            let message = "the function ran into its timeout";
+            return Poll::Ready(Err(Error::new(Code::Unavailable, message)));
+        }
+        step.as_mut().poll(context)
+    })
+    .await
+}
+
 /// An execution: the steps over some ports, with the clock of a world.
 pub struct Machine {
     world: Arc<World>,
@@ -48,6 +72,11 @@ pub struct Machine {
     pub twice: bool,
     /// The execution is stopped before its task of this number, from 0.
     pub stop_before: Option<usize>,
+    /// A test polls the execution by hand: it waits until somebody else has moved the clock, ends before its next task when
+    /// the world shows it as stopped, and a step that takes longer than its function may is ended there.
+    pub by_hand: bool,
+    /// What the deployment says of every run.
+    pub deployment: Deployment,
     tasks: usize,
     attempts: u32,
 }
@@ -68,6 +97,8 @@ impl Machine {
             run_id,
             twice: false,
             stop_before: None,
+            by_hand: false,
+            deployment: deployment(),
             tasks: 0,
             attempts: 0,
         }
@@ -102,7 +133,7 @@ impl Machine {
             {
                 Err(_) if injecting => return Ok(Status::RollbackFailed),
                 Err(_) => return Ok(Status::Failed),
-                Ok(output) if output.next == Next::Settle && rounds < 2 * ROUNDS_OF_SETTLING => self.world.advance(1),
+                Ok(output) if output.next == Next::Settle && rounds < 2 * ROUNDS_OF_SETTLING => self.wait(1).await,
                 Ok(output) if output.next == Next::Settle => return Ok(Status::RollbackFailed),
                 Ok(output) => break output,
             }
@@ -111,7 +142,7 @@ impl Machine {
         if rolled_back.next == Next::End {
             return Ok(rolled_back.status);
         }
-        self.world.advance(rolled_back.recovery_secs);
+        self.wait(rolled_back.recovery_secs).await;
         let input = RunInput {
             run_id: self.run_id.clone(),
         };
@@ -131,7 +162,7 @@ impl Machine {
             Ok(output) => return Ok((output.ending, false)),
             Err(error) => return Ok((failed(&error), false)),
         };
-        self.world.advance(opened.baseline_secs);
+        self.wait(opened.baseline_secs).await;
         let measure = json!({ "step": "measure", "run_id": run_id });
         match self.baseline(Task::Baseline, &measure).await? {
             Ok(output) if output.next == Next::Inject => {}
@@ -149,14 +180,14 @@ impl Machine {
                     wait_secs = output.wait_secs;
                     break;
                 }
-                Ok(output) if output.next == Next::Settle && round < ROUNDS_OF_SETTLING => self.world.advance(1),
+                Ok(output) if output.next == Next::Settle && round < ROUNDS_OF_SETTLING => self.wait(1).await,
                 Ok(output) if output.next == Next::Settle => return Ok((gave_up(), true)),
                 Ok(output) => return Ok((output.ending, true)),
                 Err(error) => return Ok((failed(&error), true)),
             }
         }
         loop {
-            self.world.advance(wait_secs);
+            self.wait(wait_secs).await;
             match self
                 .task(Task::Observe, |step| inoculate_observe::handle(step, input.clone()))
                 .await?
@@ -170,33 +201,67 @@ impl Machine {
 
     async fn baseline(&mut self, task: Task, input: &Value) -> Outcome<inoculate_baseline::Output> {
         let input: inoculate_baseline::Input = serde_json::from_value(input.clone()).unwrap();
-        self.task(task, |step| inoculate_baseline::handle(step, input.clone()))
-            .await
+        let deployment = self.deployment.clone();
+        self.task(task, |step| {
+            inoculate_baseline::handle(step, &deployment, input.clone())
+        })
+        .await
     }
 
     /// One task with its retries.
     async fn task<T, F: Future<Output = Result<T>>>(&mut self, task: Task, call: impl Fn(Step) -> F) -> Outcome<T> {
-        if self.stop_before == Some(self.tasks) {
+        if self.stop_before == Some(self.tasks) || self.by_hand && !self.is_running() {
             return Err(Stopped);
         }
         self.tasks += 1;
         let tries = if task == Task::Rollback { ROLLBACK_TRIES } else { TRIES };
-        let mut outcome = self.attempt(&call).await;
+        let mut outcome = self.attempt(task, &call).await;
         for _ in 1..tries {
             match &outcome {
-                Err(error) if task == Task::Rollback || error.code.is_transient() => self.world.advance(1),
+                Err(error) if task == Task::Rollback || error.code.is_transient() => self.wait(1).await,
                 _ => break,
             }
-            outcome = self.attempt(&call).await;
+            outcome = self.attempt(task, &call).await;
         }
         Ok(outcome)
     }
 
-    async fn attempt<T, F: Future<Output = Result<T>>>(&mut self, call: &impl Fn(Step) -> F) -> Result<T> {
+    async fn attempt<T, F: Future<Output = Result<T>>>(&mut self, task: Task, call: &impl Fn(Step) -> F) -> Result<T> {
         if self.twice {
-            drop(call(self.step()).await);
+            let first = call(self.step());
+            drop(self.in_time(task, first).await);
         }
-        call(self.step()).await
+        let step = call(self.step());
+        self.in_time(task, step).await
+    }
+
+    async fn in_time<T>(&self, task: Task, step: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.by_hand {
+            in_time(&self.world, task.longest(), step).await
+        } else {
+            step.await
+        }
+    }
+
+    /// A state that waits.
+    async fn wait(&self, secs: u32) {
+        if !self.by_hand {
+            return self.world.advance(secs);
+        }
+        let until = self.now() + SignedDuration::from_secs(secs.into());
+        while self.now() < until && self.is_running() {
+            crate::turn().await;
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.look(|state| state.now)
+    }
+
+    fn is_running(&self) -> bool {
+        let running = |(execution, _): &(ExecutionState, Value)| execution.running;
+        self.world
+            .look(|state| state.executions.get(&self.run_id).is_some_and(running))
     }
 
     fn step(&mut self) -> Step {

@@ -7,10 +7,22 @@
     reason = "a test says what it found by panicking"
 )]
 
+#[path = "machine/alarms.rs"]
+mod alarms;
+#[path = "machine/deploys.rs"]
+mod deploys;
+#[path = "machine/dies.rs"]
+mod dies;
+#[path = "machine/guards.rs"]
+mod guards;
 #[path = "machine/local.rs"]
 mod local;
+#[path = "machine/notices.rs"]
+mod notices;
 #[path = "machine/sweep.rs"]
 mod sweep;
+#[path = "machine/ways.rs"]
+mod ways;
 
 use inoculate_core::error::Code;
 use inoculate_core::judge::Verdict;
@@ -41,8 +53,9 @@ async fn a_fragile_system_deviates_and_is_left_as_it_was() {
     let evaluation = results.evaluation.unwrap();
     assert_eq!(evaluation.recovered, Some(Verdict::Upheld), "{evaluation:?}");
     assert_eq!(results.observations.len(), usize::try_from(run.rounds).unwrap());
-    let told =
-        || async { Some(local.world("notices", &json!({})).to_string()).filter(|told| told.contains("deviated")) };
+    let told = || async {
+        Some(local.world("notices", &json!({})).to_string()).filter(|told| told.contains("with the verdict deviated"))
+    };
     eventually("somebody is told", told).await;
 }
 
@@ -134,19 +147,20 @@ async fn when_the_baseline_fails_nothing_was_touched() {
     local.assert_nothing_left(&run).await;
 }
 
-/// The first fault is in place when the second is denied.
+/// The first fault is in place when the second is denied. Denied before, the run would be refused.
 #[tokio::test]
 async fn when_the_injection_fails_half_way_everything_is_back() {
     let local = Local::start(System::Sturdy).await;
-    local.world(
-        "deny",
-        &json!({ "role": "InjectRole", "action": "lambda:UpdateFunctionConfiguration" }),
-    );
     let faults = json!([
         { "kind": "reserved_concurrency", "function": TARGET, "executions": 0 },
         { "kind": "timeout", "function": TARGET, "timeout": "1s" },
     ]);
     let run_id = local.begin("half-way", &experiment(&faults)).await;
+    local.reached(&run_id, Phase::Opened).await;
+    local.world(
+        "deny",
+        &json!({ "role": "InjectRole", "action": "lambda:UpdateFunctionConfiguration" }),
+    );
     let run = local.closed(&run_id).await;
     assert_eq!(
         (run.status, run.verdict),
@@ -190,9 +204,10 @@ async fn when_the_evaluation_fails_everything_is_back_and_nothing_is_claimed() {
 async fn when_the_rollback_fails_it_says_so_and_a_later_one_succeeds() {
     let local = Local::start(System::Sturdy).await;
     local.world("notices", &json!({}));
+    let run_id = local.begin("stuck", &throttled()).await;
+    local.reached(&run_id, Phase::Opened).await;
     let action = "lambda:*FunctionConcurrency";
     local.world("deny", &json!({ "role": "RollbackRole", "action": action }));
-    let run_id = local.begin("stuck", &throttled()).await;
     let ask = || async { Some(local.execution(&run_id).await).filter(|(status, _)| status != "RUNNING") };
     let (status, error) = eventually_long("the execution is over", ask).await;
     assert_eq!((status.as_str(), error.as_deref()), ("FAILED", Some("rollback_failed")));

@@ -13,6 +13,7 @@ use inoculate_core::error::Code;
 use inoculate_core::judge::Verdict;
 use inoculate_core::lease::LeaseRole;
 use inoculate_core::run::{Phase, Status};
+use inoculate_core::run_alarms::SETTLED_AFTER;
 use inoculate_core::undo::UndoState;
 use inoculate_step::Step;
 use inoculate_tests::build::{self, PAYMENTS};
@@ -34,11 +35,15 @@ enum Faults {
 
 const BOTH: [Faults; 2] = [Faults::Settings, Faults::Layer];
 
+/// Either makes alarms of its own.
 fn experiment(faults: Faults) -> Value {
     if faults == Faults::Layer {
-        return build::layered_experiment_value();
+        let mut value = build::layered_experiment_value();
+        value["guards"] = build::alarms_of_its_own();
+        return value;
     }
     let mut value = build::experiment_value();
+    value["guards"] = build::alarms_of_its_own();
     value["faults"] = json!([
         { "kind": "reserved_concurrency", "function": PAYMENTS, "executions": 0 },
         { "kind": "timeout", "function": PAYMENTS, "timeout": "1s" },
@@ -131,8 +136,24 @@ fn assert_back(world: &World, case: &str) {
     assert_eq!(settings(&now), settings(&before), "{case}: a fault is left behind");
 }
 
-/// Nothing is left behind, and the record says what happened.
-fn assert_clean(world: &World, case: &str) {
+/// Nothing is left behind, and the record says what happened. Only an alarm that could not be deleted may wait for a sweep.
+async fn assert_clean(world: &Arc<World>, case: &str) {
+    assert_settled(world, case);
+    if world.look(|state| state.made_alarms.is_empty()) {
+        return;
+    }
+    let settled_after = u32::try_from(SETTLED_AFTER.as_secs()).unwrap();
+    world.advance(settled_after);
+    let step = Step {
+        ports: world.ports(),
+        attempt: "sweep".to_owned(),
+    };
+    inoculate_rollback::handle(step, sweep()).await.unwrap();
+    let left = world.look(|state| state.made_alarms.keys().cloned().collect::<Vec<_>>());
+    assert!(left.is_empty(), "{case}: alarms are left after a sweep: {left:?}");
+}
+
+fn assert_settled(world: &World, case: &str) {
     assert_back(world, case);
     let met = world.look(|state| state.faults_met.len());
     world.advance(5);
@@ -194,8 +215,14 @@ async fn rehearse(faults: Faults, fragile: bool) -> (usize, usize) {
         faults == Faults::Layer,
         "{met} requests met a fault of the layer"
     );
-    assert_clean(&world, "rehearsal");
-    (failing.calls().len(), machine.tasks())
+    let left = world.look(|state| state.made_alarms.len());
+    assert_eq!(left, 0, "the rollback deletes the alarms itself");
+    assert_clean(&world, "rehearsal").await;
+    let calls = failing.calls();
+    for name in ["alarms.make", "alarms.states", "alarms.delete"] {
+        assert!(calls.iter().any(|call| call.name == name), "no {name}");
+    }
+    (calls.len(), machine.tasks())
 }
 
 #[tokio::test]
@@ -212,7 +239,7 @@ async fn every_call_may_fail_once_before_or_after_its_effect() {
             let mut machine = Machine::new(&world, failing.ports(), run_id());
             execute(&world, &mut machine, &experiment(faults)).await;
             let case = format!("{faults:?}: {} {how:?} {code}", failing.calls()[number - 1]);
-            assert_clean(&world, &case);
+            assert_clean(&world, &case).await;
             cases += 1;
         }
     }
@@ -235,7 +262,7 @@ async fn the_orchestrator_may_die_at_every_call() {
             let case = format!("{faults:?}: dead from {} {how:?}, {net:?}", failing.calls()[number - 1]);
             assert_ne!(status, Some(Status::Refused), "{case}");
             catch(&world, net, "FAILED").await;
-            assert_clean(&world, &case);
+            assert_clean(&world, &case).await;
             cases += 1;
         }
     }
@@ -287,7 +314,7 @@ async fn every_step_may_run_twice() {
         machine.twice = true;
         let status = execute(&world, &mut machine, &experiment(faults)).await;
         assert_eq!(status, Some(Status::Completed), "{faults:?}, fragile: {fragile}");
-        assert_clean(&world, "twice");
+        assert_clean(&world, "twice").await;
     }
 }
 
@@ -309,7 +336,7 @@ async fn stopped_before(faults: Faults, task: usize) {
     let mut machine = Machine::new(&world, world.ports(), run_id());
     machine.stop_before = Some(task);
     assert_eq!(execute(&world, &mut machine, &experiment(faults)).await, None);
-    assert_clean(&world, &format!("{faults:?}: stopped before task {task}"));
+    assert_clean(&world, &format!("{faults:?}: stopped before task {task}")).await;
     if let Some(recorded) = world.look(|state| state.runs.get(&run_id()).cloned()) {
         let rolled_back_already = recorded.run.status == Status::Failed;
         assert!(
@@ -359,7 +386,7 @@ async fn overtaken_at(faults: Faults, number: usize, net: Net) {
     machine.execute(&experiment(faults)).await;
     catch(&world, net, "ABORTED").await;
     let case = format!("{faults:?}: overtaken at {}, {net:?}", failing.calls()[number - 1]);
-    assert_clean(&world, &case);
+    assert_clean(&world, &case).await;
 }
 
 #[tokio::test]

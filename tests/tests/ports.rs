@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inoculate_core::experiment::Metric;
+use inoculate_core::notice::{Notice, SOURCE};
 use inoculate_core::ports::Ports;
 use inoculate_tests::build;
 use inoculate_tests::contract::{self, Fixture, MadeFunction, NewFunction};
 use inoculate_tests::memory::{FunctionState, Mapping, Sample, World, execution_arn};
 use inoculate_tests::{every_rule, every_rule_beyond_the_local_stack};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[path = "ports/aws.rs"]
 mod aws_fixture;
@@ -81,11 +82,29 @@ impl Fixture for Memory {
         self.world.set_alarm(name, in_alarm);
     }
 
+    async fn set_alarm(&self, name: &str, in_alarm: bool) {
+        self.world.set_alarm(name, in_alarm);
+    }
+
     async fn make_execution(&self, name: &str, running: bool) -> String {
         let id = build::name(name);
         self.world
             .set_execution(&id, if running { "RUNNING" } else { "ABORTED" });
         execution_arn(&id)
+    }
+
+    async fn listen(&self, _: &str) {}
+
+    async fn heard(&self, _: &str) -> Vec<Value> {
+        let both = |notice: &Notice| {
+            let message = json!({ "Subject": notice.subject(), "Message": notice.body() });
+            let event = json!({
+                "source": SOURCE, "detail-type": notice.detail_type(), "resources": notice.resources,
+                "detail": serde_json::from_str::<Value>(&notice.detail()).expect("JSON"),
+            });
+            [message, event]
+        };
+        self.world.look(|state| state.notices.iter().flat_map(both).collect())
     }
 
     async fn write_as_layer(&self, items: &[Value]) {
@@ -119,6 +138,10 @@ mod memory {
 }
 
 mod aws {
+    use serde_json::json;
+
+    use super::Fixture;
+
     macro_rules! on_aws {
         ($($rule:ident)*) => {
             $(#[tokio::test]
@@ -129,6 +152,47 @@ mod aws {
     }
 
     super::every_rule!(on_aws);
+
+    /// The emulator keeps what it was sent, so this is what people would see in the console.
+    #[tokio::test]
+    async fn an_alarm_is_made_as_it_was_written() {
+        let stack = super::OnStack::new().await;
+        let run = stack.unique("described");
+        let [first, second] = &super::contract::alarms_of(&stack, &run)[..] else {
+            panic!("not two alarms")
+        };
+        for alarm in [first, second] {
+            stack.ports().alarms.make(alarm).await.expect("an alarm");
+        }
+        let found = super::aws_fixture::described(&first.name);
+        for (field, value) in [
+            ("Namespace", json!("Shop")),
+            ("MetricName", json!("Never")),
+            ("Dimensions", json!([{ "Name": "Service", "Value": run }])),
+            ("Statistic", json!("Sum")),
+            ("Period", json!(60)),
+            ("EvaluationPeriods", json!(1)),
+            ("DatapointsToAlarm", json!(1)),
+            ("Threshold", json!(5.0)),
+            ("ComparisonOperator", json!("GreaterThanThreshold")),
+            ("TreatMissingData", json!("notBreaching")),
+            ("AlarmActions", json!([super::aws_fixture::topic_arn()])),
+            ("AlarmDescription", json!(first.description)),
+        ] {
+            assert_eq!(found[field], value, "{field}");
+        }
+        let found = super::aws_fixture::described(&second.name);
+        for (field, value) in [
+            ("Period", json!(10)),
+            ("EvaluationPeriods", json!(3)),
+            ("DatapointsToAlarm", json!(2)),
+            ("Threshold", json!(0.5)),
+            ("ComparisonOperator", json!("LessThanThreshold")),
+            ("TreatMissingData", json!("breaching")),
+        ] {
+            assert_eq!(found[field], value, "{field}");
+        }
+    }
 
     /// When this fails, the local stack has learnt metric maths: move the rule into `every_rule!`.
     #[tokio::test]

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use inoculate_core::error::Code;
+use inoculate_core::deployment::Deployment;
+use inoculate_core::error::{Code, Result};
 use inoculate_core::experiment::{Experiment, Metric};
-use inoculate_core::lease::{Lease, LeaseRole};
-use inoculate_core::names::{FunctionName, RunId};
-use inoculate_core::ports::{Halt, Ports};
-use inoculate_core::preflight::{self, Guard, Preflight};
+use inoculate_core::lease::LeaseRole;
+use inoculate_core::names::RunId;
+use inoculate_core::ports::Ports;
+use inoculate_core::preflight::{self, Asking, Guard, Preflight};
 use inoculate_core::run::{Cause, Status};
 use inoculate_core::setting::{Setting, SettingValue};
 use inoculate_core::sizing::{Prospect, Sizing};
@@ -16,136 +17,36 @@ use inoculate_tests::World;
 use inoculate_tests::build::{self, CHECKOUT, PAYMENTS};
 use inoculate_tests::fail::{Failing, How};
 use inoculate_tests::machine::Machine;
-use inoculate_tests::memory::{FunctionState, Sample, State};
+use inoculate_tests::memory::{Sample, State, deployment};
 use jiff::SignedDuration;
+use proptest::prelude::*;
 use serde_json::json;
 
-const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:charges";
-const ALARM: &str = "customers are unhappy";
+#[path = "preflight/obstacles.rs"]
+mod obstacles;
 
-/// Two faults in [`PAYMENTS`], one in [`CHECKOUT`], and an alarm.
-fn experiment() -> Experiment {
-    build::experiment_with(|value| {
-        value["blast_radius"]["functions"] = json!([PAYMENTS, CHECKOUT]);
-        value["faults"] = json!([
-            { "kind": "reserved_concurrency", "function": PAYMENTS, "executions": 0 },
-            { "kind": "event_source_disabled", "function": PAYMENTS, "source": QUEUE },
-            { "kind": "timeout", "function": CHECKOUT, "timeout": "1s" },
-        ]);
-        value["guards"] = json!({ "alarms": [ALARM] });
-    })
-}
+use obstacles::*;
 
-/// A world in which the experiment may run.
-fn world() -> Arc<World> {
-    let world = build::shop();
-    world.add_function(PAYMENTS, FunctionState::new(PAYMENTS).with_source(QUEUE));
-    world.set_alarm(ALARM, false);
-    world
-}
-
-/// What the preflight finds. Fails the test when it changes anything.
-async fn check(world: &Arc<World>) -> Preflight {
-    let before = world.look(State::clone);
-    let found = preflight::check(&world.ports(), &experiment(), &build::name("mine")).await;
-    assert_eq!(world.look(State::clone), before, "asking has changed the world");
+/// What the preflight finds of a scene. Fails the test when it changes anything.
+async fn check(scene: &Scene) -> Preflight {
+    let before = scene.world.look(State::clone);
+    let found = ask(&scene.world.ports(), &scene.experiment(), &scene.deployment).await;
+    assert_eq!(scene.world.look(State::clone), before, "asking has changed the world");
     found.unwrap()
 }
 
-fn function<'a>(state: &'a mut State, name: &str) -> &'a mut FunctionState {
-    state.functions.get_mut(&build::name::<FunctionName>(name)).unwrap()
-}
-
-/// Gives a function to a run, until so many seconds from now.
-fn lease(state: &mut State, run: &str, role: LeaseRole, secs: i64) {
-    let function_arn = FunctionState::new(PAYMENTS).arn;
-    let lease = Lease {
-        schema_version: 1,
-        function: build::name(PAYMENTS),
-        function_arn: function_arn.clone(),
-        run_id: build::name(run),
-        fence: 1,
-        role,
-        expires_at_ms: state.now.as_millisecond() + secs * 1000,
-        terms: None,
+async fn ask(ports: &Ports, experiment: &Experiment, deployment: &Deployment) -> Result<Preflight> {
+    let asking = Asking {
+        run_id: &build::name("mine"),
+        deployment: Some(deployment),
     };
-    state.leases.insert(function_arn, lease);
+    preflight::check(ports, experiment, asking).await
 }
-
-/// Something that keeps the experiment from starting.
-struct Obstacle {
-    guard: Guard,
-    put: fn(&mut State),
-    words: &'static str,
-}
-
-const HALTED: Obstacle = Obstacle {
-    guard: Guard::Halted,
-    put: |state| {
-        let reason = "an incident".to_owned();
-        state.halt = Some(Halt {
-            reason,
-            since: state.now,
-        });
-    },
-    words: "halted since 2026-03-14T12:00:00Z: an incident; `inoculate resume` lifts it",
-};
-const NOT_ALLOWED: Obstacle = Obstacle {
-    guard: Guard::NotAllowed,
-    put: |state| function(state, PAYMENTS).tags.clear(),
-    words: "function shop-payments does not allow experiments; its owner allows them with the tag inoculate=allow",
-};
-const NOT_READY: Obstacle = Obstacle {
-    guard: Guard::NotReady,
-    put: |state| function(state, PAYMENTS).updating_until = state.now + SignedDuration::from_secs(1),
-    words: "function shop-payments is not active or is being updated; try again when it is",
-};
-const LEASED: Obstacle = Obstacle {
-    guard: Guard::Leased,
-    put: |state| lease(state, "theirs", LeaseRole::Fault, 1),
-    words: "function shop-payments belongs to run theirs; wait for it, or end it with `inoculate abort theirs`",
-};
-const FUNCTION_MISSING: Obstacle = Obstacle {
-    guard: Guard::TargetMissing,
-    put: |state| drop(state.functions.remove(&build::name::<FunctionName>(CHECKOUT))),
-    words: "there is no function shop-checkout in this account and region",
-};
-const NO_CHANGE: Obstacle = Obstacle {
-    guard: Guard::NoChange,
-    put: |state| function(state, PAYMENTS).concurrency = Some(0),
-    words: "the reserved concurrency of shop-payments is 0 already, so the fault would change nothing",
-};
-const MAPPING_NOT_ALLOWED: Obstacle = Obstacle {
-    guard: Guard::NotAllowed,
-    put: |state| function(state, PAYMENTS).sources.get_mut(QUEUE).unwrap().allowed = false,
-    words: "the event source arn:aws:sqs:eu-west-1:123456789012:charges of shop-payments does not allow experiments; tag \
-            the event source mapping itself: aws lambda tag-resource --resource \
-            arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:shop-payments --tags inoculate=allow",
-};
-const SOURCE_MISSING: Obstacle = Obstacle {
-    guard: Guard::TargetMissing,
-    put: |state| function(state, PAYMENTS).sources.clear(),
-    words: "shop-payments gets no events from arn:aws:sqs:eu-west-1:123456789012:charges",
-};
-const ALARM_FIRING: Obstacle = Obstacle {
-    guard: Guard::AlarmFiring,
-    put: |state| state.alarms.get_mut(ALARM).unwrap().in_alarm = true,
-    words: "alarm \"customers are unhappy\" is in ALARM already: set by a test",
-};
-const ALARM_MISSING: Obstacle = Obstacle {
-    guard: Guard::AlarmMissing,
-    put: |state| state.alarms.clear(),
-    words: "there is no alarm \"customers are unhappy\" in this account and region",
-};
 
 /// Every obstacle, and what the preflight then says. All of them stand at once, except that what is missing cannot be
 /// wrong in another way too.
 async fn assert_refused(obstacles: &[Obstacle]) {
-    let world = world();
-    for obstacle in obstacles {
-        world.change(obstacle.put);
-    }
-    let found = check(&world).await;
+    let found = check(&Scene::with(obstacles)).await;
     let said: Vec<_> = found.refusals.iter().map(|r| (r.guard, r.detail.as_str())).collect();
     let expected: Vec<_> = obstacles.iter().map(|o| (o.guard, o.words)).collect();
     assert_eq!(said, expected);
@@ -155,7 +56,7 @@ async fn assert_refused(obstacles: &[Obstacle]) {
 
 #[tokio::test]
 async fn what_may_run_is_not_refused_and_told_as_it_is() {
-    let found = check(&world()).await;
+    let found = check(&Scene::with(&[])).await;
     assert_eq!(found.refusals, []);
     let names: Vec<_> = found.functions.iter().map(|function| function.name.as_str()).collect();
     assert_eq!(names, [PAYMENTS, CHECKOUT]);
@@ -179,29 +80,84 @@ async fn what_may_run_is_not_refused_and_told_as_it_is() {
 
 #[tokio::test]
 async fn each_reason_alone_is_said_in_its_words() {
-    for obstacle in [
-        HALTED,
-        NOT_ALLOWED,
-        NOT_READY,
-        LEASED,
-        FUNCTION_MISSING,
-        NO_CHANGE,
-        MAPPING_NOT_ALLOWED,
-        SOURCE_MISSING,
-        ALARM_FIRING,
-        ALARM_MISSING,
-    ] {
+    for obstacle in [FUNCTION_MISSING, SOURCE_MISSING, ALARM_MISSING]
+        .into_iter()
+        .chain(INDEPENDENT)
+    {
         assert_refused(&[obstacle]).await;
     }
 }
 
 #[tokio::test]
 async fn all_reasons_are_said_at_once() {
-    let on_payments = [HALTED, NOT_ALLOWED, NOT_READY, LEASED, FUNCTION_MISSING, NO_CHANGE];
-    let on_the_rest = [MAPPING_NOT_ALLOWED, ALARM_FIRING];
-    let all: Vec<Obstacle> = on_payments.into_iter().chain(on_the_rest).collect();
-    assert_refused(&all).await;
-    assert_refused(&[SOURCE_MISSING, ALARM_MISSING]).await;
+    assert_refused(&INDEPENDENT).await;
+    assert_refused(&[FUNCTION_MISSING, SOURCE_MISSING, ALARM_MISSING]).await;
+}
+
+#[tokio::test]
+async fn there_is_an_obstacle_for_every_guard() {
+    let others = [FUNCTION_MISSING, ALARM_MISSING].map(|obstacle| obstacle.guard);
+    let mut guards: Vec<Guard> = INDEPENDENT
+        .iter()
+        .map(|obstacle| obstacle.guard)
+        .chain(others)
+        .collect();
+    // That needs an experiment of the layer, below.
+    guards.push(Guard::TooLittleTraffic);
+    guards.sort();
+    guards.dedup();
+    let mut all = Guard::ALL;
+    all.sort();
+    assert_eq!(guards, all);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// In whatever order and mixture things are in the way: each is said, none besides, and nothing is touched.
+    #[test]
+    fn a_run_that_is_refused_touches_nothing_and_says_everything(
+        chosen in prop::sample::subsequence(INDEPENDENT.to_vec(), 1..=INDEPENDENT.len()).prop_shuffle(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(assert_untouched(&chosen));
+    }
+}
+
+async fn assert_untouched(chosen: &[Obstacle]) {
+    let scene = Scene::with(chosen);
+    let before = scene.world.look(State::clone);
+    let failing = Failing::over(scene.world.ports());
+    let id: RunId = build::name("mine");
+    let mut machine = Machine::new(&scene.world, failing.ports(), id.clone());
+    machine.deployment = scene.deployment.clone();
+    assert_eq!(machine.execute(&scene.experiment).await, Some(Status::Refused));
+
+    let ending = scene.world.run(&id).run.ending.unwrap();
+    assert_eq!(ending.cause, Cause::Preflight);
+    for obstacle in INDEPENDENT {
+        let is_chosen = chosen.iter().any(|other| other.words == obstacle.words);
+        assert_eq!(
+            ending.detail.contains(obstacle.words),
+            is_chosen,
+            "{}: {}",
+            obstacle.words,
+            ending.detail
+        );
+    }
+    let calls = failing.calls();
+    let touching = |name| calls.iter().filter(|call| call.name == name).count();
+    assert_eq!(
+        (
+            touching("leases.take"),
+            touching("targets.replace"),
+            touching("alarms.make")
+        ),
+        (0, 0, 0)
+    );
+    scene.world.look(|state| {
+        assert_eq!((&state.leases, &state.functions), (&before.leases, &before.functions));
+    });
 }
 
 /// Whether an expired lease may be taken over is for the opening to decide, when it takes it.
@@ -212,29 +168,47 @@ async fn only_a_lease_that_another_run_holds_is_in_the_way() {
         ("theirs", LeaseRole::Fault, 0),
         ("theirs", LeaseRole::Released, 60),
     ] {
-        let world = world();
-        world.change(|state| lease(state, run, role, secs));
-        assert_eq!(check(&world).await.refusals, [], "{run} {role:?} {secs}");
+        let scene = Scene::with(&[]);
+        scene.world.change(|state| lease(state, run, role, secs));
+        assert_eq!(check(&scene).await.refusals, [], "{run} {role:?} {secs}");
     }
 }
 
+/// What may not be asked is a permission that is missing; what does not answer is an error. Neither when the answer would not have
+/// kept anything from starting.
 #[tokio::test]
-async fn a_world_that_cannot_be_asked_is_an_error_and_no_refusal() {
+async fn a_world_that_cannot_be_asked_is_an_error_and_one_that_may_not_be_is_refused() {
     let rehearsal = Failing::over(world().ports());
-    let run = build::name("mine");
-    preflight::check(&rehearsal.ports(), &experiment(), &run).await.unwrap();
+    let scene = Scene::with(&[]);
+    ask(&rehearsal.ports(), &scene.experiment(), &scene.deployment)
+        .await
+        .unwrap();
     let calls = rehearsal.calls();
     assert!(
         !calls.is_empty() && !calls.iter().any(|call| call.is_write()),
         "{calls:?}"
     );
     for call in calls {
-        for code in [Code::Unavailable, Code::AccessDenied] {
+        let failing = async |code| {
             let failing = Failing::over(world().ports());
             failing.fail_call(call.number, How::Before, code);
-            let outcome = preflight::check(&failing.ports(), &experiment(), &run).await;
-            assert_eq!(outcome.unwrap_err().code, code, "{call}");
+            ask(&failing.ports(), &scene.experiment(), &scene.deployment).await
+        };
+        let (down, denied) = (
+            failing(Code::Unavailable).await,
+            failing(Code::AccessDenied).await.unwrap(),
+        );
+        if call.name == "permissions.may" {
+            for found in [down.unwrap(), denied] {
+                assert_eq!((found.refusals.len(), found.unchecked.len()), (0, 1), "{call}");
+                assert_eq!(found.unchecked[0].guard, Guard::PermissionMissing, "{call}");
+            }
+            continue;
         }
+        assert_eq!(down.unwrap_err().code, Code::Unavailable, "{call}");
+        let guards: Vec<Guard> = denied.refusals.iter().map(|refusal| refusal.guard).collect();
+        assert_eq!(guards, [Guard::PermissionMissing], "{call}");
+        assert!(denied.reasons().contains(call.name), "{}", denied.reasons());
     }
 }
 
@@ -276,8 +250,7 @@ fn lambda_metric(name: &str) -> Metric {
 }
 
 async fn check_with(ports: Ports, experiment: &Experiment) -> Preflight {
-    let run = build::name("mine");
-    preflight::check(&ports, experiment, &run).await.unwrap()
+    ask(&ports, experiment, &deployment()).await.unwrap()
 }
 
 async fn check_traffic(world: &Arc<World>, experiment: &Experiment) -> Preflight {

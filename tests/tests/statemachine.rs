@@ -313,6 +313,21 @@ fn every_variable_has_a_value_on_every_way() {
     }
 }
 
+/// Expressions are those of the file. What a run brings along is data to them: nothing takes a text for an expression.
+#[test]
+fn words_of_others_are_data() {
+    let machine = machine();
+    for text in all_texts(&machine) {
+        let is_expression = text.starts_with("{%");
+        assert_eq!(text.contains("{%"), is_expression, "{text} is half an expression");
+        for evaluates in ["$eval", "$parse", "States."] {
+            assert!(!(is_expression && text.contains(evaluates)), "{text}");
+        }
+    }
+    assert_eq!(machine["QueryLanguage"], "JSONata");
+    assert!(!machine.to_string().contains(".$\":"), "a field is a JSONPath");
+}
+
 #[test]
 fn every_timeout_exceeds_what_it_waits_for() {
     let machine = machine();
@@ -349,6 +364,11 @@ fn the_rollback_waits_longer_than_a_step_may_run_and_runs_longer_than_it_waits()
     let patience = inoculate_rollback::PATIENCE.as_secs();
     assert!(timeout("InjectFunction") < in_flight);
     assert!(in_flight < patience && patience < timeout("RollbackFunction"));
+    let settled_after = inoculate_core::run_alarms::SETTLED_AFTER.as_secs();
+    assert!(
+        timeout("InjectFunction") < settled_after,
+        "the sweep would come before its maker has looked whether an alarm may stay"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod scene;
 
 use inoculate_core::error::Code;
 use inoculate_core::lease::LeaseRole;
+use inoculate_core::notice::Kind;
 use inoculate_core::ports::Halt;
 use inoculate_core::run::{Cause, Phase, Status};
 use inoculate_core::sweep::LONGEST_EXECUTION;
@@ -67,8 +68,13 @@ async fn the_record_says_why_the_run_ended() {
         let ending = run.ending.unwrap();
         assert_eq!((run.status, ending.cause), (status, Cause::ExecutionEnded));
         assert!(ending.detail.contains(says), "{}", ending.detail);
-        let told = world.look(|state| state.notices.len());
-        assert_eq!(told, 1, "people hear of it once");
+        let told = [
+            Kind::RunStarted,
+            Kind::InjectionBeginning,
+            Kind::RunEndingEarly,
+            Kind::RunFinished,
+        ];
+        assert_eq!(world.told(), told, "people hear of each once");
     }
 }
 
@@ -208,16 +214,15 @@ async fn a_rollback_that_failed_is_tried_again_until_it_succeeds() {
         let output = sweep_on(&failing.ports()).await;
         assert!(!output.settled && output.pending.len() == 1, "{output:?}");
         let first = world.run(&run_id());
-        let told = |world: &inoculate_tests::World| world.look(|state| state.notices.clone());
+        let mut told = vec![Kind::RunStarted, Kind::InjectionBeginning, Kind::RunEndingEarly];
         if faults == Faults::Settings {
             assert_eq!(first.run.status, Status::RollbackFailed);
-            assert!(
-                told(&world)[0].1.contains("To put it back by hand"),
-                "{:?}",
-                told(&world)
-            );
+            told.push(Kind::RollbackFailed);
+            let body = world.look(|state| state.notices[3].body());
+            assert!(body.contains("To put it back by hand:\n  aws lambda "), "{body}");
         }
-        let (notices, leases) = (told(&world), world.look(|state| state.leases.clone()));
+        assert_eq!(world.told(), told);
+        let leases = world.look(|state| state.leases.clone());
         for _ in 0..5 {
             world.advance(60);
             assert!(!sweep_on(&failing.ports()).await.settled);
@@ -227,7 +232,7 @@ async fn a_rollback_that_failed_is_tried_again_until_it_succeeds() {
             first,
             "nothing new happened, so nothing is written"
         );
-        assert_eq!(told(&world), notices, "people are not told every minute");
+        assert_eq!(world.told(), told, "people are not told every minute");
         assert_eq!(
             world.look(|state| state.leases.clone()),
             leases,
@@ -239,7 +244,11 @@ async fn a_rollback_that_failed_is_tried_again_until_it_succeeds() {
         assert_over(&world, "healed");
         let run = world.run(&run_id()).run;
         assert_eq!(run.status, Status::Failed);
-        assert_eq!(told(&world).len(), notices.len() + 1, "people hear that it is over");
+        if faults == Faults::Settings {
+            told.push(Kind::RollbackRecovered);
+        }
+        told.push(Kind::RunFinished);
+        assert_eq!(world.told(), told, "people hear that it is over");
         if faults == Faults::Settings {
             let detail = run.ending.unwrap().detail;
             assert!(detail.contains("failed at first and succeeded later"), "{detail}");
@@ -255,6 +264,7 @@ async fn thirteen() -> std::sync::Arc<inoculate_tests::World> {
         world.add_function(&function, FunctionState::new(&function));
         let mut machine = Machine::new(&world, world.ports(), build::name(&function));
         machine.stop_before = Some(6);
+        machine.deployment.limits.max_runs = 13;
         assert_eq!(machine.execute(&on(&function)).await, None);
         assert_ne!(world.function(&function).timeout_secs, 3, "{function} is not at fault");
     }
@@ -417,7 +427,7 @@ async fn every_call_of_a_sweep_may_fail() {
 }
 
 #[tokio::test]
-async fn in_a_quiet_account_a_sweep_is_one_query() {
+async fn in_a_quiet_account_a_sweep_is_one_query_and_a_list_of_alarms() {
     let world = shop(Faults::Settings);
     let mut machine = Machine::new(&world, world.ports(), run_id());
     assert_eq!(
@@ -428,7 +438,7 @@ async fn in_a_quiet_account_a_sweep_is_one_query() {
     let output = sweep_on(&failing.ports()).await;
     assert_eq!((output.next, output.settled), (Next::End, true));
     let calls: Vec<_> = failing.calls().iter().map(|call| call.name).collect();
-    assert_eq!(calls, ["runs.open"]);
+    assert_eq!(calls, ["runs.open", "alarms.made"]);
 }
 
 #[tokio::test]

@@ -13,3 +13,5 @@ mod layer;
 mod packages;
 #[path = "template/permissions.rs"]
 mod permissions;
+#[path = "template/telling.rs"]
+mod telling;

@@ -358,12 +358,13 @@ async fn an_upheld_run_whose_system_does_not_recover_says_so_beside_the_verdict(
         (output.verdict, output.recovered, output.grounds),
         (Verdict::Upheld, Some(Verdict::Deviated), Grounds::Measures)
     );
-    let (subject, body) = world.look(|state| state.notices.last().cloned()).unwrap();
+    let notice = world.look(|state| state.notices.last().cloned()).unwrap();
+    let subject = notice.subject();
     assert!(subject.ends_with("completed upheld, not recovered"), "{subject}");
-    let body: Value = serde_json::from_str(&body).unwrap();
+    let result = notice.result.unwrap();
     assert_eq!(
-        (&body["verdict"], &body["recovered"], &body["grounds"]),
-        (&json!("upheld"), &json!("deviated"), &json!("measures"))
+        (result.verdict, result.recovered, result.grounds),
+        (Verdict::Upheld, Some(Verdict::Deviated), Grounds::Measures)
     );
 }
 
@@ -372,9 +373,10 @@ async fn a_run_that_recovered_says_so_too() {
     let world = build::layered_shop(true);
     let recorded = run(&world, &layered(|_| {})).await;
     assert_eq!(recorded.evaluation.unwrap().recovered, Some(Verdict::Upheld));
-    let (subject, body) = world.look(|state| state.notices.last().cloned()).unwrap();
+    let notice = world.look(|state| state.notices.last().cloned()).unwrap();
+    let (subject, body) = (notice.subject(), notice.body());
     assert!(subject.ends_with("completed deviated"), "{subject}");
-    assert!(body.contains(r#""recovered": "upheld""#), "{body}");
+    assert!(body.contains("recovered    yes, the steady state is back"), "{body}");
 }
 
 /// What was recorded before there were grounds, and what a later version writes, can be read.

@@ -10,6 +10,7 @@ mod judge;
 mod layer;
 mod run_cost;
 mod runtime_api;
+mod safety;
 mod usage;
 
 use clap::ValueEnum;
@@ -30,6 +31,8 @@ enum Benchmark {
     Layer,
     /// How often the judge is wrong when it looks all the time, how long it takes to find an effect, and what judging costs
     Judge,
+    /// How long after each kind of stop signal requests still meet faults
+    Safety,
 }
 
 impl Benchmark {
@@ -40,6 +43,7 @@ impl Benchmark {
             Self::RunCost => report::phase("cost of a run", run_cost::print),
             Self::Layer => report::phase("layer", layer::print),
             Self::Judge => report::phase("judge", judge::print),
+            Self::Safety => report::phase("safety", safety::print),
         }
     }
 }

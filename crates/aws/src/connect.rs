@@ -24,12 +24,15 @@ use crate::alarms::CloudWatchAlarms;
 use crate::attach::AwsAttachments;
 use crate::clock::SystemClock;
 use crate::error::{Kind, Service};
+use crate::events::{DEFAULT_BUS, EventBus};
 use crate::executions::{ExecutionsByArn, StepFunctionsExecutions};
 use crate::functions::StepFunction;
 use crate::leases::DynamoLeases;
 use crate::library::DynamoLibrary;
 use crate::metrics::CloudWatchMetrics;
-use crate::notices::SnsNotices;
+use crate::notices::{AwsNotices, Topic};
+#[cfg(feature = "iam")]
+use crate::permissions::IamPermissions;
 use crate::runs::DynamoRuns;
 use crate::sketches::DynamoSketches;
 use crate::table::Table;
@@ -49,8 +52,12 @@ const TRIES: u32 = 3;
 pub struct Names {
     /// The name of the table.
     pub table: String,
-    /// The topic for notices; `None` tells nobody.
+    /// The topic for notices; `None` tells no person.
     pub notices_topic_arn: Option<String>,
+    /// The name of the event bus for notices, in the account and region of the stack; `None` tells no program.
+    pub event_bus: Option<String>,
+    /// The topic that alarms end runs through; without it no run can make an alarm of its own.
+    pub abort_topic_arn: Option<String>,
 }
 
 /// What a person asks for, over the usual configuration of AWS.
@@ -78,6 +85,8 @@ pub struct Stack {
     pub executions: Arc<dyn Executions>,
     /// Its rollback function.
     pub rollback: StepFunction,
+    /// Its baseline function, whose environment says what the deployment allows.
+    pub baseline: StepFunction,
 }
 
 /// The ports, ready to use: all that a function does at its start.
@@ -94,6 +103,15 @@ pub async fn ports(names: &Names) -> Result<Ports> {
 /// As [`Aws::load`].
 pub async fn ports_with_executions(names: &Names) -> Result<Ports> {
     Ok(Aws::load(&Options::default()).await?.ports_with_executions(names))
+}
+
+/// The same for the function that asks what the roles of the steps may do.
+///
+/// # Errors
+/// As [`Aws::load`].
+#[cfg(feature = "iam")]
+pub async fn ports_with_permissions(names: &Names) -> Result<Ports> {
+    Ok(Aws::load(&Options::default()).await?.ports_with_permissions(names))
 }
 
 impl Aws {
@@ -143,9 +161,10 @@ impl Aws {
         let table = self.table(&names.table);
         let lambda = aws_sdk_lambda::Client::new(&self.config);
         let cloudwatch = aws_sdk_cloudwatch::Client::new(&self.config);
-        let sns = aws_sdk_sns::Client::new(&self.config);
-        let topic = names.notices_topic_arn.clone();
+        let abort_topic = names.abort_topic_arn.clone();
         Ports {
+            // The table is called like the stack.
+            stack: names.table.clone(),
             runs: Arc::new(DynamoRuns::new(table.clone())),
             leases: Arc::new(DynamoLeases::new(table.clone())),
             library: Arc::new(DynamoLibrary::new(table.clone())),
@@ -155,9 +174,14 @@ impl Aws {
                 cloudwatch.clone(),
                 self.service(Kind::CloudWatch),
             )),
-            alarms: Arc::new(CloudWatchAlarms::new(cloudwatch, self.service(Kind::CloudWatch))),
-            notices: Arc::new(SnsNotices::new(sns, topic, self.service(Kind::Topic))),
+            alarms: Arc::new(CloudWatchAlarms::new(
+                cloudwatch,
+                abort_topic,
+                self.service(Kind::CloudWatch),
+            )),
+            notices: Arc::new(self.notices(names)),
             clock: Arc::new(SystemClock),
+            permissions: None,
             executions: None,
         }
     }
@@ -167,6 +191,19 @@ impl Aws {
         let sfn = aws_sdk_sfn::Client::new(&self.config);
         Ports {
             executions: Some(Arc::new(ExecutionsByArn::new(sfn, self.service(Kind::StateMachine)))),
+            ..self.ports(names)
+        }
+    }
+
+    /// The same ports, and what IAM says of roles among them.
+    #[cfg(feature = "iam")]
+    pub fn ports_with_permissions(&self, names: &Names) -> Ports {
+        let permissions = IamPermissions {
+            client: aws_sdk_iam::Client::new(&self.config),
+            service: self.service(Kind::Identity),
+        };
+        Ports {
+            permissions: Some(Arc::new(permissions)),
             ..self.ports(names)
         }
     }
@@ -185,15 +222,24 @@ impl Aws {
         let names = Names {
             table: name.to_owned(),
             notices_topic_arn: Some(home.arn("sns", &format!("{name}-notices"))),
+            event_bus: Some(DEFAULT_BUS.to_owned()),
+            abort_topic_arn: Some(home.arn("sns", &format!("{name}-abort"))),
         };
+        let function =
+            |step: &str| StepFunction::new(lambda.clone(), format!("{name}-{step}"), self.service(Kind::Functions));
+        #[cfg(feature = "iam")]
+        let ports = self.ports_with_permissions(&names);
+        #[cfg(not(feature = "iam"))]
+        let ports = self.ports(&names);
         Ok(Stack {
-            ports: self.ports(&names),
+            ports,
             executions: Arc::new(StepFunctionsExecutions::new(
                 sfn,
                 machine,
                 self.service(Kind::StateMachine),
             )),
-            rollback: StepFunction::new(lambda, format!("{name}-rollback"), self.service(Kind::Functions)),
+            rollback: function("rollback"),
+            baseline: function("baseline"),
         })
     }
 
@@ -207,6 +253,21 @@ impl Aws {
             targets: self.service(Kind::Targets),
             roles: self.service(Kind::Identity),
         })
+    }
+
+    fn notices(&self, names: &Names) -> AwsNotices {
+        AwsNotices {
+            topic: names.notices_topic_arn.clone().map(|arn| Topic {
+                client: aws_sdk_sns::Client::new(&self.config),
+                arn,
+                service: self.service(Kind::Topic),
+            }),
+            bus: names.event_bus.clone().map(|name| EventBus {
+                client: aws_sdk_eventbridge::Client::new(&self.config),
+                name,
+                service: self.service(Kind::Bus),
+            }),
+        }
     }
 
     fn table(&self, name: &str) -> Table {
@@ -315,6 +376,8 @@ mod tests {
         let names = Names {
             table: "t".into(),
             notices_topic_arn: None,
+            event_bus: None,
+            abort_topic_arn: None,
         };
         let executions = Aws::with(http.config())
             .unwrap()

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     StateMachine,
     /// SNS: our topic.
     Topic,
+    /// EventBridge: the bus that our events are put on.
+    Bus,
     /// STS: who we are.
     Identity,
 }
@@ -64,7 +66,13 @@ impl Service {
     }
 
     /// The error of a call that the service refused with a code of its own.
-    fn refused(&self, doing: impl Display, aws_code: Option<&str>, message: Option<&str>, status: u16) -> Error {
+    pub(crate) fn refused(
+        &self,
+        doing: impl Display,
+        aws_code: Option<&str>,
+        message: Option<&str>,
+        status: u16,
+    ) -> Error {
         let name = aws_code.map_or_else(|| format!("HTTP status {status}"), str::to_owned);
         let message = match message {
             Some(text) if !text.is_empty() => format!("{doing}: {name}: {text}"),
@@ -132,7 +140,7 @@ fn classify(kind: Kind, aws_code: &str, status: u16) -> Code {
         (Kind::Table, "ResourceNotFoundException") => Code::TableMissing,
         (Kind::Targets | Kind::CloudWatch, "ResourceNotFoundException" | "ResourceNotFound") => Code::TargetNotFound,
         (
-            Kind::Functions | Kind::StateMachine | Kind::Topic,
+            Kind::Functions | Kind::StateMachine | Kind::Topic | Kind::Bus,
             "ResourceNotFoundException"
             | "StateMachineDoesNotExist"
             | "StateMachineDeleting"

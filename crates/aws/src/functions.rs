@@ -1,5 +1,6 @@
 //! Calling a function of Inoculate, as the command does to roll back.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
@@ -46,6 +47,33 @@ impl StepFunction {
     /// The name of the function.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The environment variables of the function, as they are configured.
+    ///
+    /// # Errors
+    /// [`Code::StackMissing`] when there is no such function; [`Code::AccessDenied`] also when the variables cannot be read, as
+    /// when they are encrypted with a key that may not be used.
+    pub async fn environment(&self) -> Result<HashMap<String, String>> {
+        let doing = format!("reading the environment of the function {}", self.name);
+        let request = self.client.get_function_configuration().function_name(&self.name);
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.service.error(&doing, error))?;
+        let Some(environment) = answer.environment else {
+            return Ok(HashMap::new());
+        };
+        if let Some(error) = environment.error() {
+            let (code, text) = (
+                error.error_code().unwrap_or_default(),
+                error.message().unwrap_or_default(),
+            );
+            return Err(self
+                .service
+                .advised(Code::AccessDenied, format!("{doing}: {code}: {text}")));
+        }
+        Ok(environment.variables.unwrap_or_default())
     }
 
     /// Calls the function and waits for its answer, at most 150 seconds. Tried again when it cannot be reached or is

@@ -212,6 +212,35 @@ mod tests {
         }
     }
 
+    /// Names have no `#` (`core::names`), so nobody can name a run or an experiment so that its key is that of something else.
+    #[test]
+    fn no_name_leads_to_the_key_of_something_else() {
+        let names = ["META", "CONTROL", "..", "r.SKETCH.0", "TARGET", "-", "0000001", "_"];
+        let of = |name: &str| {
+            let id: RunId = name.parse().unwrap();
+            let mut keys = vec![Key::run(&id).pk, Key::sketches(&id, 0)];
+            keys.extend(name.parse().map(|name| Key::experiment(&name).pk));
+            assert_eq!(run_of_partition(&keys[0]), Some(id));
+            keys
+        };
+        let keys: Vec<String> = names
+            .into_iter()
+            .flat_map(of)
+            .chain([Key::lease("f").pk, Key::halt().pk])
+            .collect();
+        let different: BTreeSet<&String> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
+        for key in &keys {
+            let separators = key.matches('#').count();
+            let expected = if key.contains("#SKETCH#") {
+                3
+            } else {
+                usize::from(key != "CONTROL")
+            };
+            assert_eq!(separators, expected, "{key}");
+        }
+    }
+
     #[test]
     fn numbers_sort_as_text() {
         let sorted: BTreeSet<String> = (1..=1_000).map(|n| Key::event(&id(), n).sk).collect();

@@ -11,8 +11,10 @@
 //! | `runs`, `leases`, `library` | the records of runs, the leases, saved experiments and the kill switch |
 //! | `sketches` | what the layers wrote |
 //! | `targets` | Lambda functions and their settings |
-//! | `metrics`, `alarms`, `notices` | CloudWatch and SNS |
+//! | `metrics`, `alarms` | CloudWatch |
+//! | `notices`, `events` | people and programs that want to know: SNS and EventBridge |
 //! | `executions`, [`functions`] | the state machine, and calling one of our own functions |
+//! | `permissions` (a feature) | what IAM says that roles may do |
 //! | `attach` (a feature) | functions, layers and roles, for `inoculate attach` and `detach` |
 //! | [`clock`] | the only place that reads the time |
 //! | `error` | from any error of the SDK to one of ours |
@@ -26,6 +28,7 @@ mod attach;
 pub mod clock;
 pub mod connect;
 mod error;
+mod events;
 mod executions;
 pub mod functions;
 pub mod keys;
@@ -33,6 +36,8 @@ mod leases;
 mod library;
 mod metrics;
 mod notices;
+#[cfg(feature = "iam")]
+mod permissions;
 mod query;
 mod runs;
 mod sketches;

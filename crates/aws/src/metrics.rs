@@ -114,7 +114,7 @@ fn doing(measures: &[Measure], result: &MetricDataResult) -> String {
     }
 }
 
-fn timestamp(at: &DateTime) -> Result<Timestamp> {
+pub(crate) fn timestamp(at: &DateTime) -> Result<Timestamp> {
     let nanos = i32::try_from(at.subsec_nanos()).unwrap_or(0);
     Timestamp::new(at.secs(), nanos)
         .map_err(|error| Error::internal(format!("CloudWatch says a point is at {}: {error}", at.secs())))

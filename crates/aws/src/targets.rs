@@ -11,7 +11,7 @@ use aws_sdk_lambda::types::{
 };
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::FunctionName;
-use inoculate_core::ports::{Function, Targets};
+use inoculate_core::ports::{Function, Mapping, Targets};
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 
 use crate::error::Service;
@@ -46,7 +46,7 @@ impl LambdaTargets {
             Setting::ReservedConcurrency => self.find_concurrency(function).await,
             Setting::Timeout | Setting::Memory => self.find_field(function, setting).await,
             Setting::EventSource { source } => {
-                let mapping = self.mapping(function, source).await?;
+                let mapping = self.find_mapping(function, source).await?;
                 let reading = mapping_reading(&mapping)?;
                 Ok(Found {
                     reading,
@@ -140,7 +140,7 @@ impl LambdaTargets {
     }
 
     /// The one mapping from an event source to a function.
-    async fn mapping(&self, function: &FunctionName, source: &str) -> Result<EventSourceMappingConfiguration> {
+    async fn find_mapping(&self, function: &FunctionName, source: &str) -> Result<EventSourceMappingConfiguration> {
         let request = self
             .client
             .list_event_source_mappings()
@@ -215,6 +215,7 @@ impl Targets for LambdaTargets {
             arn: arn.to_owned(),
             ready: configuration.is_some_and(is_ready),
             allowed: is_consent(found.tags()),
+            tags: found.tags.into_iter().flatten().collect(),
         }))
     }
 
@@ -222,16 +223,14 @@ impl Targets for LambdaTargets {
         Ok(self.find(function, setting).await?.reading)
     }
 
-    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
-        let Setting::EventSource { source } = setting else {
-            return Ok(None);
-        };
-        let mapping = self.mapping(function, source).await?;
-        let Some(arn) = mapping.event_source_mapping_arn else {
+    async fn mapping(&self, function: &FunctionName, source: &str) -> Result<Mapping> {
+        let found = self.find_mapping(function, source).await?;
+        let Some(arn) = found.event_source_mapping_arn else {
             let message = format!("Lambda describes the mapping of {function} from {source} without its ARN");
             return Err(Error::internal(message));
         };
-        Ok(if self.has_consent(&arn).await? { None } else { Some(arn) })
+        let allowed = self.has_consent(&arn).await?;
+        Ok(Mapping { arn, allowed })
     }
 
     /// Timeout and memory change atomically: the revision that was compared goes with the update. For reserved

@@ -35,17 +35,24 @@ pub(crate) struct Sent {
     pub(crate) body: String,
 }
 
+/// Statuses and bodies, next one first.
+type Answers = VecDeque<(u16, Vec<u8>)>;
+
 /// Answers in the order in which they are given; nothing is ever sent anywhere.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    answers: Arc<Mutex<VecDeque<(u16, String)>>>,
+    answers: Arc<Mutex<Answers>>,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
 impl Script {
     /// Answers with these statuses and bodies.
     pub(crate) fn new<const N: usize>(answers: [(u16, &str); N]) -> Self {
-        let answers = answers.map(|(status, body)| (status, body.to_owned()));
+        Script::of_bytes(answers.map(|(status, body)| (status, body.as_bytes().to_vec())))
+    }
+
+    /// The same, for answers that are no text.
+    pub(crate) fn of_bytes<const N: usize>(answers: [(u16, Vec<u8>); N]) -> Self {
         Script {
             answers: Arc::new(Mutex::new(answers.into())),
             sent: Arc::default(),
@@ -64,13 +71,19 @@ impl Script {
             .build()
     }
 
-    /// The ports that lead here.
-    pub(crate) fn ports(&self) -> Ports {
-        let names = Names {
+    /// The names of a stack that tells nobody.
+    pub(crate) fn names(&self) -> Names {
+        Names {
             table: "inoculate".into(),
             notices_topic_arn: None,
-        };
-        Aws::with(self.config()).unwrap().ports(&names)
+            event_bus: None,
+            abort_topic_arn: Some("arn:aws:sns:eu-west-1:123456789012:inoculate-abort".into()),
+        }
+    }
+
+    /// The ports that lead here.
+    pub(crate) fn ports(&self) -> Ports {
+        Aws::with(self.config()).unwrap().ports(&self.names())
     }
 
     /// What was sent so far.

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use inoculate_aws::functions::StepFunction;
 use inoculate_aws::{Aws, Options};
 use inoculate_core::attach::port::Attachments;
-use inoculate_core::error::{Error, Result};
+use inoculate_core::deployment::Deployment;
+use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Executions, Ports};
 use inoculate_core::run::Ending;
@@ -24,6 +25,8 @@ pub struct Connection {
     pub executions: Arc<dyn Executions>,
     /// The function that rolls back.
     pub rollback: Arc<dyn RollbackFunction>,
+    /// The function that opens runs, as far as it says what the deployment allows.
+    pub baseline: Arc<dyn BaselineFunction>,
     /// Functions, layers and roles, for adding the layer and taking it away.
     pub attachments: Arc<dyn Attachments>,
 }
@@ -36,6 +39,16 @@ pub trait RollbackFunction: Send + Sync {
 
     /// The same for a run whose execution is over: nobody else will close its record, so this does.
     async fn close(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer>;
+}
+
+/// The function that opens runs. It is not called, only asked how it is configured.
+#[async_trait]
+pub trait BaselineFunction: Send + Sync {
+    /// What the deployment says of every run.
+    ///
+    /// # Errors
+    /// When its configuration cannot be read, or has not what it should: then nothing is known of the caps.
+    async fn deployment(&self) -> Result<Deployment>;
 }
 
 /// What the rollback function is called with.
@@ -81,6 +94,7 @@ impl Connection {
             ports: stack.ports,
             executions: stack.executions,
             rollback: Arc::new(LambdaRollback(stack.rollback)),
+            baseline: Arc::new(LambdaBaseline(stack.baseline)),
             attachments,
         })
     }
@@ -97,6 +111,23 @@ impl RollbackFunction for LambdaRollback {
 
     async fn close(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer> {
         self.invoke(&rollback_event(run_id, ending, true)).await
+    }
+}
+
+/// The baseline function of a deployed stack.
+struct LambdaBaseline(StepFunction);
+
+#[async_trait]
+impl BaselineFunction for LambdaBaseline {
+    async fn deployment(&self) -> Result<Deployment> {
+        let variables = self.0.environment().await?;
+        Deployment::read(|name| variables.get(name).cloned()).map_err(|reason| {
+            let message = format!(
+                "the function {} is not configured as this command knows it: {reason}",
+                self.0.name()
+            );
+            Error::new(Code::StackMissing, message).help("is the stack of the same version as this command?")
+        })
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Exit {
     Inconclusive = 3,
     /// Nothing was injected, or would be: a guard said no.
     Refused = 4,
-    /// The run was ended early by a person, an alarm or the kill switch.
+    /// The run was ended early by a person, an alarm, the kill switch or a window that closed.
     Aborted = 5,
     /// A step of the run failed, or AWS could not be used.
     Failed = 6,
@@ -64,7 +64,7 @@ impl Exit {
             Exit::Usage => "usage or invalid experiment; no such experiment or run",
             Exit::Inconclusive => "inconclusive: the data cannot tell",
             Exit::Refused => "refused: a guard said no, nothing was injected",
-            Exit::Aborted => "aborted by a person, an alarm or the kill switch",
+            Exit::Aborted => "aborted by a person, an alarm, the kill switch or a window that closed",
             Exit::Failed => "failed: a step failed, or AWS could not be used",
             Exit::RollbackFailed => "rollback failed: a setting is not back, see to it",
             Exit::ByHand => "attach: a function needs a change in its code or image by hand",

@@ -1,4 +1,7 @@
 //! Where output goes: results to stdout, progress and errors to stderr.
+//!
+//! Every output passes here, and nothing that acts on a terminal passes but line breaks and our own colours: records,
+//! experiments and errors hold words of others.
 
 use std::io::{IsTerminal, Write};
 
@@ -9,6 +12,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::render;
 use crate::render::style::Style;
+use crate::render::text::{harmless, harmless_json};
 
 /// Where output goes, and how it looks there.
 pub struct Output {
@@ -41,24 +45,25 @@ impl Output {
         if self.json {
             self.json(data);
         } else {
-            to_stdout(&text(self.stdout));
+            to_stdout(&text(self.stdout), self.stdout);
         }
     }
 
     /// Prints text to stdout, where no JSON is asked for.
     pub fn text(&self, text: &str) {
-        to_stdout(text);
+        to_stdout(text, self.stdout);
     }
 
     /// Prints a line of progress, over the status line if there is one.
     pub fn progress(&self, text: &str) {
         self.status_line("");
-        to_stderr(text);
+        to_stderr(text, self.stderr);
     }
 
     /// Rewrites the last line of a terminal; nothing elsewhere.
     pub fn status_line(&self, text: &str) {
         if self.stderr.terminal {
+            let text = harmless(text, self.stderr);
             let _ = write!(std::io::stderr().lock(), "\r\x1b[2K{text}");
         }
     }
@@ -66,9 +71,9 @@ impl Output {
     /// Prints why a command did not do what it was asked.
     pub fn failure(&self, failure: &Failure) {
         match (failure, self.json) {
-            (Failure::Error(error), false) => to_stderr(&render::error::text(error, self.stderr)),
+            (Failure::Error(error), false) => to_stderr(&render::error::text(error, self.stderr), self.stderr),
             (Failure::Error(error), true) => self.json(&json!({ "error": error_object(error) })),
-            (Failure::Invalid(checked), false) => to_stderr(&render::problems::text(checked, self.stderr)),
+            (Failure::Invalid(checked), false) => to_stderr(&render::problems::text(checked, self.stderr), self.stderr),
             (Failure::Invalid(checked), true) => {
                 let error = render::problems::as_error(checked);
                 let mut object = error_object(&error);
@@ -87,8 +92,11 @@ impl Output {
 
     fn json(&self, data: &impl Serialize) {
         match serde_json::to_string_pretty(data) {
-            Ok(text) => to_stdout(&text),
-            Err(error) => to_stderr(&format!("error[Internal]: the result is not JSON: {error}")),
+            Ok(text) => to_stdout(&harmless_json(&text), Style::PLAIN),
+            Err(error) => to_stderr(
+                &format!("error[Internal]: the result is not JSON: {error}"),
+                self.stderr,
+            ),
         }
     }
 }
@@ -99,10 +107,10 @@ pub fn error_object(error: &Error) -> serde_json::Value {
 }
 
 /// A reader that has gone (`| head`) is no error.
-fn to_stdout(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+fn to_stdout(text: &str, style: Style) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", harmless(text.trim_end(), style));
 }
 
-fn to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
+fn to_stderr(text: &str, style: Style) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text.trim_end(), style));
 }

@@ -70,6 +70,34 @@ fn binary() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_inoculate")).to_owned()
 }
 
+/// Whether a terminal would obey a character: all but letters and the ends of lines.
+fn is_obeyed(letter: char) -> bool {
+    letter != '\n' && inoculate_core::notice::is_unsafe(letter)
+}
+
+/// A file that somebody else wrote, as in a pull request.
+#[test]
+fn a_hostile_file_does_nothing_to_the_terminal() {
+    let hostile = "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}";
+    let file = WRONG
+        .replace("throttle", &format!("throttle{hostile}"))
+        .replace("tolerence", &format!("tol{hostile}erence"))
+        .replace("reserved_concurency", &format!("\"{hostile}\""))
+        .replace("[payments]", &format!("[payments] # {hostile}"));
+    let name = format!("{hostile}.yaml");
+    let folder = Folder::with(&[(name.as_str(), file.as_bytes())]);
+    for args in [&["validate", name.as_str()][..], &["validate", name.as_str(), "--json"]] {
+        let output = folder.inoculate(args);
+        assert!(!output.status.success());
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(
+            said.contains("is not right for") || said.contains("not a kind of fault"),
+            "{said:?}"
+        );
+        assert!(!said.contains(is_obeyed), "{said:?}");
+    }
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

@@ -3,19 +3,27 @@
 //! These types are the format. The JSON Schema is generated from them (`docs/experiment.schema.json`), and reading
 //! a file ([`crate::read`]) checks it against that same schema, so that the two cannot drift apart.
 
+mod alarm;
 mod fault;
+mod guards;
 mod measure;
+mod time_window;
+
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::names::{ExperimentName, FunctionName};
+use crate::names::{EnvironmentName, ExperimentName, FunctionName};
 use crate::span::{Millis, Span};
 
+pub use alarm::{AbortAlarm, BadPoints, Limit, MAX_ABORT_ALARMS, MissingData};
 pub use fault::{Condition, Distribution, Fault};
+pub use guards::{Guards, StopOn, StopWhen};
 pub use measure::{LayerMeasure, Measure, Metric, STATISTIC_PATTERN, Statistic, Tolerance};
+pub use time_window::{Day, TimeOfDay, TimeWindow};
 
 /// The largest experiment that may be started, in bytes of JSON: the payload limit of Step Functions.
 ///
@@ -41,6 +49,10 @@ pub struct Experiment {
     /// What should stay true while the faults are there, in one sentence.
     #[schemars(length(min = 1, max = 1000))]
     pub hypothesis: String,
+    /// The environment that it is for. A function whose tag `environment` says another one is refused. Without it, what the
+    /// functions say counts. In `production` (or `prod`) runs start on weekdays from 9 to 17 only, unless `guards` says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
     /// How far the experiment may reach.
     pub blast_radius: BlastRadius,
     /// How long each part of a run takes.
@@ -64,6 +76,10 @@ pub struct BlastRadius {
     /// `inoculate` with the value `allow`.
     #[schemars(length(min = 1, max = 20))]
     pub functions: Vec<FunctionName>,
+    /// Tags that each of these functions must carry, with exactly these values: `team: payments`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    pub tags: BTreeMap<String, String>,
     /// Percent of requests that meet the fault. They are the experimental group, the others the control group; with 100
     /// there is no control group. Faults that change a setting of the function cannot choose requests: they need 100, written
     /// out so that nobody is surprised.
@@ -105,57 +121,6 @@ impl Windows {
     pub fn delay_secs(&self) -> u32 {
         self.metrics_delay.map_or(0, Span::secs)
     }
-}
-
-/// What ends a run early, and keeps it from starting.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Guards {
-    /// CloudWatch alarms, by name. A run does not start while one is in ALARM and is aborted when one goes there.
-    #[serde(default)]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 255)))]
-    pub alarms: Vec<String>,
-    /// What the judge may end the injection for. `harm`: as soon as a measure is established as deviated. `never`: the faults
-    /// stay for the longest time whatever they do; alarms, the kill switch and people still end the run.
-    // Left out as long as it is the default, so that what was written before has the same digest.
-    #[serde(default, skip_serializing_if = "StopOn::is_default")]
-    #[schemars(extend("default" = StopOn::default()))]
-    pub stop_on: StopOn,
-    /// When the injection may end early although nothing is wrong. `established`: as soon as every measure is established as
-    /// upheld, with faults that were met. Without it, the faults stay for the longest time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_when: Option<StopWhen>,
-}
-
-impl Guards {
-    fn is_empty(&self) -> bool {
-        *self == Guards::default()
-    }
-}
-
-/// What the judge may end the injection for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StopOn {
-    /// A measure that is established as deviated.
-    #[default]
-    Harm,
-    /// Nothing that is measured.
-    Never,
-}
-
-impl StopOn {
-    fn is_default(&self) -> bool {
-        *self == StopOn::default()
-    }
-}
-
-/// When the injection may end early although nothing is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StopWhen {
-    /// Every measure is established as upheld.
-    Established,
 }
 
 impl Experiment {

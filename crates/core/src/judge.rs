@@ -9,6 +9,7 @@ mod series;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::MeasureName;
@@ -23,7 +24,7 @@ pub use series::{SeriesWindow, judge};
 pub const ALPHA: f64 = 0.05;
 
 /// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The steady state held.
@@ -119,6 +120,9 @@ pub enum Reason {
     GroupsDiffer,
     /// The experimental group has more or fewer requests than it should have.
     SampleRatio,
+    /// In a word of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What a limit of a tolerance is about.

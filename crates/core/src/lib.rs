@@ -9,6 +9,7 @@
 //! | [`expression`] | the words in an expression of metric maths |
 //! | [`read`] | reading it strictly: every mistake, with its line, at once |
 //! | [`run`] | one execution of an experiment: phases, transitions, journal |
+//! | [`run_alarms`] | the alarms that runs make for themselves: their names, and which are strays |
 //! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
 //! | [`lease`] | the permission of one run to touch one function |
 //! | [`groups`] | which group a request belongs to |
@@ -21,32 +22,43 @@
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`sizing`] | whether a run will have enough data to tell |
+//! | [`shell`] | words of commands that people copy |
 //! | [`sweep`] | whether a run is at work, over time, or left behind by its execution |
 //! | [`preflight`] | what keeps a run from starting |
+//! | [`deployment`] | the caps of the account, and the roles of the steps |
+//! | [`hours`] | whether time windows are open, until when, and when they open again |
+//! | [`permissions`] | what the roles must be allowed for a run, and what IAM says of it |
+//! | [`notice`] | what people and programs are told of a run, in words and as an event |
 //! | [`ports`] | the outside world in the words of this crate |
 //! | [`attach`] | adding the layer to a function, and taking it away again |
 //! | [`error`] | one error type, one stable code per cause |
 
 pub mod attach;
+pub mod deployment;
 pub mod error;
 pub mod experiment;
 pub mod expression;
 pub mod fault;
 pub mod groups;
+pub mod hours;
 pub mod judge;
 pub mod layer;
 pub mod lease;
 pub mod names;
+pub mod notice;
+pub mod permissions;
 pub mod plan;
 pub mod ports;
 pub mod preflight;
 pub mod ranks;
 pub mod read;
 pub mod run;
+pub mod run_alarms;
 mod schema;
 pub mod seen;
 pub mod sequential;
 pub mod setting;
+pub mod shell;
 pub mod sizing;
 pub mod sketch;
 pub mod span;

@@ -93,6 +93,11 @@ name!(
     "the name of a Lambda function: 1 to 64 letters, digits, `-` or `_`, without ARN, version or alias"
 );
 name!(
+    /// The name of an environment, like `production`. Upper and lower case mean the same.
+    EnvironmentName, 32, b"-_", "^[A-Za-z0-9_-]{1,32}$",
+    "the name of an environment: 1 to 32 letters, digits, `-` or `_`, like production or staging"
+);
+name!(
     /// The name of a measure of the steady state, unique in its experiment.
     MeasureName, 64, b"-_", "^[A-Za-z0-9_-]{1,64}$",
     "the name of a measure: 1 to 64 letters, digits, `-` or `_`"
@@ -100,7 +105,46 @@ name!(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+
     use super::*;
+
+    /// Whatever text comes, and on whichever way: what it is parsed to has nothing in it that means something in a key, an ARN,
+    /// a log line, a shell or a terminal.
+    fn assert_harmless<Name>(text: &str, extra: &str, longest: usize)
+    where
+        Name: FromStr + DeserializeOwned + ToString + JsonSchema,
+    {
+        let is_harmless = (1..=longest).contains(&text.chars().count())
+            && text
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || extra.contains(letter));
+        assert_eq!(text.parse::<Name>().is_ok(), is_harmless, "{text:?}");
+        let read = serde_json::from_value::<Name>(text.into());
+        assert_eq!(read.is_ok(), is_harmless, "{text:?}");
+        if let Ok(name) = read {
+            assert_eq!(name.to_string(), text);
+        }
+        let schema = Name::json_schema(&mut SchemaGenerator::default());
+        let pattern = schema.get("pattern").and_then(|pattern| pattern.as_str()).unwrap();
+        let pattern = regex_lite::Regex::new(pattern).unwrap();
+        assert_eq!(pattern.is_match(text), is_harmless, "{text:?}");
+    }
+
+    fn assert_all_harmless(text: &str) {
+        assert_harmless::<RunId>(text, "-_.", 80);
+        assert_harmless::<ExperimentName>(text, "-_", 64);
+        assert_harmless::<FunctionName>(text, "-_", 64);
+        assert_harmless::<MeasureName>(text, "-_", 64);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_harmless_name_or_none(text in r#"[^\x00]{0,6}|[a-zA-Z0-9_.-]{0,90}|[a-z#/:\n\r\x1b"'$`{}%\\ -]{1,6}"#) {
+            assert_all_harmless(&text);
+        }
+    }
 
     #[test]
     fn names_hold_no_separator_of_a_key_an_arn_or_a_log_line() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::Experiment;
+use crate::experiment::{AbortAlarm, Experiment};
 use crate::layer::SKETCH_SHARDS;
 use crate::names::FunctionName;
 use crate::setting::{Setting, SettingValue};
@@ -44,6 +44,9 @@ pub struct Plan {
     /// The functions that the layer would only watch.
     #[serde(default)]
     pub watches: Vec<FunctionName>,
+    /// The alarms that it would make for itself, in words. Each ends the run when it goes to ALARM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
     /// Percent of requests that would meet the faults.
     pub percent: f64,
     /// How requests are told apart: the field of the event that the experiment names, if it does.
@@ -76,6 +79,9 @@ pub struct Cost {
     pub read_units: f64,
     /// Metrics asked for from CloudWatch.
     pub metrics: f64,
+    /// Hours of the alarms that the run makes for itself. One that CloudWatch looks at every ten seconds counts three times.
+    #[serde(default)]
+    pub alarm_hours: f64,
     /// All of it in US dollars.
     pub usd: f64,
 }
@@ -83,7 +89,8 @@ pub struct Cost {
 /// List prices in US dollars, us-east-1, x86_64, without any free tier.
 ///
 /// Sources: the pricing pages of AWS Step Functions (standard), Lambda, DynamoDB (on demand) and CloudWatch
-/// (GetMetricData).
+/// (GetMetricData; alarms with one metric). To make, list and delete alarms costs nothing, and an alarm costs by the hour:
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_billing.html>.
 pub mod price {
     /// One state transition.
     pub const TRANSITION: f64 = 0.025 / 1_000.0;
@@ -97,6 +104,10 @@ pub mod price {
     pub const READ_UNIT: f64 = 0.125 / 1_000_000.0;
     /// One metric in GetMetricData.
     pub const METRIC: f64 = 0.01 / 1_000.0;
+    /// One hour of one alarm of standard resolution: ten cents for a month of 30 days.
+    pub const ALARM_HOUR: f64 = 0.10 / (30.0 * 24.0);
+    /// How many times as much an alarm of high resolution costs: thirty cents a month.
+    pub const HIGH_RESOLUTION: f64 = 3.0;
 }
 
 impl Cost {
@@ -108,7 +119,8 @@ impl Cost {
             + self.gigabyte_secs * price::GIGABYTE_SEC
             + self.write_units * price::WRITE_UNIT
             + self.read_units * price::READ_UNIT
-            + self.metrics * price::METRIC;
+            + self.metrics * price::METRIC
+            + self.alarm_hours * price::ALARM_HOUR;
         self
     }
 }
@@ -143,6 +155,7 @@ impl Plan {
             touches: touches.collect(),
             injections: injections.collect(),
             watches: watches.cloned().collect(),
+            alarms: experiment.guards.abort_when.iter().map(ToString::to_string).collect(),
             percent: experiment.blast_radius.percent,
             key: experiment.blast_radius.key.clone(),
             baseline_secs: experiment.windows.baseline.secs() + delay,
@@ -185,7 +198,18 @@ fn cost(experiment: &Experiment, rounds: u32) -> Cost {
         read_units: 15.0 + 5.0 * functions + rounds * (4.0 + 2.0 * functions) + partitions * 0.5 * (rounds + 3.0),
         // What the traffic was before the run is asked once.
         metrics: metrics * (3.0 + rounds) + sizing::questions(experiment).len() as f64,
+        alarm_hours: alarm_hours(experiment),
         usd: 0.0,
     }
     .priced()
+}
+
+/// The alarms are there while the faults are. Each begun hour counts.
+fn alarm_hours(experiment: &Experiment) -> f64 {
+    let hours = f64::from(experiment.blast_radius.longest.secs().div_ceil(3600));
+    let add = |sum: f64, alarm: &AbortAlarm| match alarm.is_high_resolution() {
+        true => sum + price::HIGH_RESOLUTION,
+        false => sum + 1.0,
+    };
+    hours * experiment.guards.abort_when.iter().fold(0.0, add)
 }

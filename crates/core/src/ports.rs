@@ -2,11 +2,13 @@
 //!
 //! One contract suite runs against both (`tests/tests/ports.rs`), so that the fake cannot lie.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -15,7 +17,10 @@ use crate::judge::{Finding, Point, Verdict, Window};
 use crate::layer::Stage;
 use crate::lease::{Lease, Terms};
 use crate::names::{ExperimentName, FunctionName, RunId};
+use crate::notice::Notice;
+use crate::permissions::{Deed, Simulated};
 use crate::run::{JournalEntry, Phase, Run};
+use crate::run_alarms::{MadeAlarm, NewAlarm};
 use crate::seen::{SeenSummary, Written};
 use crate::setting::{Reading, Setting, SettingValue};
 use crate::undo::UndoRecord;
@@ -23,6 +28,8 @@ use crate::undo::UndoRecord;
 /// Everything a step needs of the world.
 #[derive(Clone)]
 pub struct Ports {
+    /// The name of the stack that these belong to: the names of the alarms of its runs begin with it.
+    pub stack: String,
     /// The records of runs.
     pub runs: Arc<dyn Runs>,
     /// The leases on functions.
@@ -39,6 +46,8 @@ pub struct Ports {
     pub alarms: Arc<dyn Alarms>,
     /// People who want to know.
     pub notices: Arc<dyn Notices>,
+    /// What the roles of the steps may do. `None` in the steps that never ask, for the same reason as the next.
+    pub permissions: Option<Arc<dyn Permissions>>,
     /// How executions stand. `None` in the steps that never ask: the client of Step Functions would only make them bigger.
     pub executions: Option<Arc<dyn ExecutionStates>>,
     /// The time.
@@ -141,7 +150,7 @@ impl Evaluation {
 }
 
 /// What the verdict of a run rests on, as a stable name. Each but the first makes it inconclusive, whatever was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grounds {
     /// The worst measure decided; its finding says why.
@@ -294,11 +303,12 @@ pub trait Leases: Send + Sync {
 }
 
 /// The kill switch, while it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Halt {
     /// Why nothing may run.
     pub reason: String,
     /// Since when.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub since: Timestamp,
 }
 
@@ -329,6 +339,19 @@ pub struct Function {
     pub ready: bool,
     /// Whether its owner allows experiments: the tag `inoculate` has the value `allow`.
     pub allowed: bool,
+    /// All of its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What is known of the mapping from an event source to a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its ARN.
+    pub arn: String,
+    /// Whether its owner allows experiments: the mapping itself has the tag `inoculate` with the value `allow`. The tags of its
+    /// function are not its own.
+    pub allowed: bool,
 }
 
 /// The functions that experiments touch.
@@ -340,12 +363,12 @@ pub trait Targets: Send + Sync {
     /// The value of a setting.
     async fn read(&self, function: &FunctionName, setting: &Setting) -> Result<Reading>;
 
-    /// The ARN of what must carry the tag `inoculate=allow` of its own before this setting may be changed, and does
-    /// not; `None` when nothing is missing.
+    /// The one mapping from an event source to a function. Asked before a run, never while something is put back: it needs a
+    /// permission that the rollback has not.
     ///
-    /// Only an event source mapping has tags beside those of its function, which are in [`Function::allowed`]. Asked
-    /// before a run, never while something is put back.
-    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>>;
+    /// # Errors
+    /// [`crate::error::Code::TargetNotFound`] when there is none, [`crate::error::Code::InvalidExperiment`] when there are more.
+    async fn mapping(&self, function: &FunctionName, source: &str) -> Result<Mapping>;
 
     /// Sets `to` if the setting still has the value `from`; does nothing when it has the value `to` already.
     /// Returns when AWS has accepted it, not when it is carried out.
@@ -395,13 +418,38 @@ pub struct AlarmState {
 pub trait Alarms: Send + Sync {
     /// The states of the alarms of these names; an alarm that does not exist is left out.
     async fn states(&self, names: &[String]) -> Result<Vec<AlarmState>>;
+
+    /// Makes an alarm that tells the abort topic of this stack when it goes to ALARM. Idempotent: one of this name is replaced
+    /// and keeps its state.
+    ///
+    /// # Errors
+    /// [`crate::error::Code::InvalidExperiment`] when CloudWatch does not take it.
+    async fn make(&self, alarm: &NewAlarm) -> Result<()>;
+
+    /// Deletes the alarms of these names. Idempotent: what is not there is deleted.
+    async fn delete(&self, names: &[String]) -> Result<()>;
+
+    /// The alarms whose names begin so and that tell the abort topic of this stack. Alarms that only have such a name are
+    /// left out: they are somebody else's.
+    async fn made(&self, prefix: &str) -> Result<Vec<MadeAlarm>>;
 }
 
 /// People who want to know.
 #[async_trait]
 pub trait Notices: Send + Sync {
-    /// Tells whoever listens. A failure must never stop a run.
-    async fn publish(&self, subject: &str, body: &str) -> Result<()>;
+    /// Tells whoever listens: people by a message, programs by an event. What fails for the one is still sent to the other.
+    ///
+    /// Not idempotent: told again, it arrives again, with the same [`Notice::id`]. A failure must never stop a run.
+    async fn publish(&self, notice: &Notice) -> Result<()>;
+}
+
+/// What the roles of the steps may do.
+#[async_trait]
+pub trait Permissions: Send + Sync {
+    /// What IAM says: whether the role of this ARN may do all of it. Nothing is done.
+    ///
+    /// What IAM does not look at is not known: policies of the resource, and policies of the organization that have conditions.
+    async fn may(&self, role: &str, deed: &Deed) -> Result<Simulated>;
 }
 
 /// How an execution stands.

@@ -2,20 +2,31 @@
 //!
 //! Used by the `Open` step, which refuses, and by `inoculate plan`, which tells. All reasons are found at once.
 
+mod environment;
+mod hours;
+mod limits;
+mod permissions;
+pub mod runs;
+mod settings;
+mod targets;
+
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployment;
 use crate::error::{Code, Result};
 use crate::experiment::Experiment;
-use crate::lease::Availability;
 use crate::names::{FunctionName, RunId};
 use crate::ports::{Function, Ports};
-use crate::setting::{Reading, Setting, SettingValue};
+use crate::setting::{Setting, SettingValue};
 use crate::sizing::{self, Traffic};
 
+pub use targets::leased;
+
 /// Why a run may not start, as a stable name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
     /// The kill switch stands.
@@ -26,16 +37,78 @@ pub enum Guard {
     NotAllowed,
     /// The function is not active, or is being updated.
     NotReady,
-    /// The setting already has the value that the fault would set, so the run could not tell its own change.
-    NoChange,
     /// Another run holds the function.
     Leased,
+    /// A function of the blast radius lacks a tag that the experiment asks for.
+    TagMissing,
+    /// A function is of another environment than the experiment, or than the other functions.
+    EnvironmentDiffers,
+    /// The deployment does not allow runs in this environment, or it is not known which one it is.
+    EnvironmentNotAllowed,
+    /// The experiment asks for a larger percent of requests than the deployment allows.
+    PercentOverLimit,
+    /// The experiment asks for a longer injection than the deployment allows.
+    DurationOverLimit,
+    /// No time window is open, or none long enough for the baseline.
+    OutsideWindow,
+    /// As many runs are under way as the deployment allows.
+    TooManyRuns,
+    /// The setting already has the value that the fault would set, so the run could not tell its own change.
+    NoChange,
     /// An alarm of the experiment does not exist.
     AlarmMissing,
     /// An alarm of the experiment is in ALARM already, so it could never stop the run.
     AlarmFiring,
+    /// A role of Inoculate lacks a permission.
+    PermissionMissing,
     /// There is so little traffic that whatever happens could not be told.
     TooLittleTraffic,
+}
+
+impl Guard {
+    /// Every guard.
+    pub const ALL: [Guard; 17] = [
+        Guard::Halted,
+        Guard::TargetMissing,
+        Guard::NotAllowed,
+        Guard::NotReady,
+        Guard::Leased,
+        Guard::TagMissing,
+        Guard::EnvironmentDiffers,
+        Guard::EnvironmentNotAllowed,
+        Guard::PercentOverLimit,
+        Guard::DurationOverLimit,
+        Guard::OutsideWindow,
+        Guard::TooManyRuns,
+        Guard::NoChange,
+        Guard::AlarmMissing,
+        Guard::AlarmFiring,
+        Guard::PermissionMissing,
+        Guard::TooLittleTraffic,
+    ];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guard::Halted => "halted",
+            Guard::TargetMissing => "target_missing",
+            Guard::NotAllowed => "not_allowed",
+            Guard::NotReady => "not_ready",
+            Guard::Leased => "leased",
+            Guard::TagMissing => "tag_missing",
+            Guard::EnvironmentDiffers => "environment_differs",
+            Guard::EnvironmentNotAllowed => "environment_not_allowed",
+            Guard::PercentOverLimit => "percent_over_limit",
+            Guard::DurationOverLimit => "duration_over_limit",
+            Guard::OutsideWindow => "outside_window",
+            Guard::TooManyRuns => "too_many_runs",
+            Guard::NoChange => "no_change",
+            Guard::AlarmMissing => "alarm_missing",
+            Guard::AlarmFiring => "alarm_firing",
+            Guard::PermissionMissing => "permission_missing",
+            Guard::TooLittleTraffic => "too_little_traffic",
+        }
+    }
 }
 
 /// One reason why a run may not start.
@@ -53,11 +126,29 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// What a guard that does not refuse found, or why it could not look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The guard.
+    pub guard: Guard,
+    /// What it found, in words.
+    pub detail: String,
+}
+
 /// What the preflight found.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preflight {
     /// Why the run may not start; empty when it may.
     pub refusals: Vec<Refusal>,
+    /// What was looked at and keeps nothing from starting, as far as it is worth saying.
+    #[serde(default)]
+    pub passed: Vec<Note>,
+    /// What could not be looked at. It keeps nothing from starting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<Note>,
+    /// When the time windows close, and the run would be ended; `None` when they do not within a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Timestamp>,
     /// The functions of the blast radius that exist.
     pub functions: Vec<Function>,
     /// The settings as they are now, one for each fault whose target exists.
@@ -83,6 +174,18 @@ pub struct CurrentSetting {
     pub now: SettingValue,
     /// The value that the fault would set.
     pub to: SettingValue,
+    /// The ARN of the event source mapping that would be switched off, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_arn: Option<String>,
+}
+
+/// Who asks whether a run may start.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The run.
+    pub run_id: &'a RunId,
+    /// What the deployment says of every run; `None` when it is not known, and its guards cannot look.
+    pub deployment: Option<&'a Deployment>,
 }
 
 impl Preflight {
@@ -91,6 +194,32 @@ impl Preflight {
             guard,
             detail: detail.into(),
         });
+    }
+
+    fn pass(&mut self, guard: Guard, detail: impl Into<String>) {
+        self.passed.push(Note {
+            guard,
+            detail: detail.into(),
+        });
+    }
+
+    fn not_checked(&mut self, guard: Guard, detail: impl Into<String>) {
+        self.unchecked.push(Note {
+            guard,
+            detail: detail.into(),
+        });
+    }
+
+    /// The answer of the world. That it may not be asked is a reason not to start, and no answer.
+    fn answered<T>(&mut self, answer: Result<T>) -> Result<Option<T>> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.code == Code::AccessDenied => {
+                self.refuse(Guard::PermissionMissing, error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// All reasons in one line.
@@ -106,10 +235,11 @@ impl Preflight {
 /// Looks at everything that could keep a run of this experiment from starting.
 ///
 /// # Errors
-/// Only when the world cannot be asked; a "no" is a [`Refusal`], not an error.
-pub async fn check(ports: &Ports, experiment: &Experiment, run_id: &RunId) -> Result<Preflight> {
+/// Only when the world cannot be asked; a "no" is a [`Refusal`], not an error, and so is that it may not be asked.
+pub async fn check(ports: &Ports, experiment: &Experiment, asking: Asking<'_>) -> Result<Preflight> {
     let mut found = Preflight::default();
-    if let Some(halt) = ports.library.halt().await? {
+    let halt = found.answered(ports.library.halt().await)?;
+    if let Some(halt) = halt.flatten() {
         let detail = format!(
             "halted since {}: {}; `inoculate resume` lifts it",
             halt.since, halt.reason
@@ -117,10 +247,18 @@ pub async fn check(ports: &Ports, experiment: &Experiment, run_id: &RunId) -> Re
         found.refuse(Guard::Halted, detail);
     }
     for function in experiment.functions() {
-        check_function(ports, function, run_id, &mut found).await?;
+        targets::check(ports, function, asking.run_id, &mut found).await?;
     }
-    check_settings(ports, experiment, &mut found).await?;
+    let limits = asking.deployment.map(|deployment| &deployment.limits);
+    environment::check_tags(experiment, &mut found);
+    let is_production = environment::check(experiment, limits, &mut found);
+    limits::check(experiment, limits, &mut found);
+    hours::check(experiment, is_production, limits, ports.clock.now(), &mut found);
+    runs::check(ports, asking.run_id, limits, &mut found).await?;
+    settings::check(ports, experiment, &mut found).await?;
     check_alarms(ports, &experiment.guards.alarms, &mut found).await?;
+    let roles = asking.deployment.and_then(|deployment| deployment.roles.as_ref());
+    permissions::check(ports, (experiment, asking.run_id), roles, &mut found).await;
     check_traffic(ports, experiment, &mut found).await;
     Ok(found)
 }
@@ -146,82 +284,13 @@ async fn check_traffic(ports: &Ports, experiment: &Experiment, found: &mut Prefl
     }
 }
 
-async fn check_function(ports: &Ports, name: &FunctionName, run_id: &RunId, found: &mut Preflight) -> Result<()> {
-    let Some(function) = ports.targets.describe(name).await? else {
-        let detail = format!("there is no function {name} in this account and region");
-        found.refuse(Guard::TargetMissing, detail);
-        return Ok(());
-    };
-    if !function.allowed {
-        let detail =
-            format!("function {name} does not allow experiments; its owner allows them with the tag inoculate=allow");
-        found.refuse(Guard::NotAllowed, detail);
-    }
-    if !function.ready {
-        let detail = format!("function {name} is not active or is being updated; try again when it is");
-        found.refuse(Guard::NotReady, detail);
-    }
-    if let Some(lease) = ports.leases.read(&function.arn).await?
-        && lease.availability(run_id, ports.clock.now()) == Availability::Held
-    {
-        found.refuse(Guard::Leased, leased(name, &lease.run_id));
-    }
-    found.functions.push(function);
-    Ok(())
-}
-
-/// The words for a function that another run holds.
-pub fn leased(function: &FunctionName, holder: &RunId) -> String {
-    format!("function {function} belongs to run {holder}; wait for it, or end it with `inoculate abort {holder}`")
-}
-
-/// A mapping has tags of its own, and IAM asks for them: said here, before anything is injected.
-async fn check_consent(ports: &Ports, function: &FunctionName, setting: &Setting, found: &mut Preflight) -> Result<()> {
-    if let Some(arn) = ports.targets.untagged(function, setting).await? {
-        let detail = format!(
-            "the {setting} of {function} does not allow experiments; tag the event source mapping itself: \
-             aws lambda tag-resource --resource {arn} --tags inoculate=allow"
-        );
-        found.refuse(Guard::NotAllowed, detail);
-    }
-    Ok(())
-}
-
-async fn check_settings(ports: &Ports, experiment: &Experiment, found: &mut Preflight) -> Result<()> {
-    for fault in &experiment.faults {
-        let function = fault.function();
-        if !found.functions.iter().any(|known| &known.name == function) {
-            continue;
-        }
-        let Some((setting, to)) = fault.setting() else { continue };
-        let now = match ports.targets.read(function, &setting).await {
-            Ok(Reading { value, .. }) => value,
-            Err(error) if error.code == Code::TargetNotFound => {
-                found.refuse(Guard::TargetMissing, error.to_string());
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        check_consent(ports, function, &setting, found).await?;
-        if now == to {
-            let detail = format!("the {setting} of {function} is {now} already, so the fault would change nothing");
-            found.refuse(Guard::NoChange, detail);
-        }
-        found.settings.push(CurrentSetting {
-            function: function.clone(),
-            setting,
-            now,
-            to,
-        });
-    }
-    Ok(())
-}
-
 async fn check_alarms(ports: &Ports, names: &[String], found: &mut Preflight) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let states = ports.alarms.states(names).await?;
+    let Some(states) = found.answered(ports.alarms.states(names).await)? else {
+        return Ok(());
+    };
     for name in names {
         match states.iter().find(|state| &state.name == name) {
             None => found.refuse(
@@ -236,4 +305,22 @@ async fn check_alarms(ports: &Ports, names: &[String], found: &mut Preflight) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_in_the_record_and_in_the_documentation() {
+        let docs = include_str!("../../../docs/safety.md");
+        for guard in Guard::ALL {
+            assert_eq!(serde_json::to_value(guard).unwrap(), guard.name());
+            assert!(docs.contains(&format!("| `{}` |", guard.name())), "{}", guard.name());
+        }
+        let mut once = Guard::ALL.to_vec();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), Guard::ALL.len());
+    }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -38,7 +39,7 @@ pub enum Phase {
 }
 
 /// How a run stands or ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not over yet.
@@ -47,7 +48,7 @@ pub enum Status {
     Completed,
     /// Did not start to inject, for a reason that it names.
     Refused,
-    /// Ended early by a person, an alarm or the kill switch.
+    /// Ended early by a person, an alarm, the kill switch or a window that closed.
     Aborted,
     /// A step failed for good.
     Failed,
@@ -76,7 +77,7 @@ impl fmt::Display for Status {
 }
 
 /// Why a run ended, as a stable name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The injection lasted as long as planned.
@@ -97,6 +98,10 @@ pub enum Cause {
     GroupsUnrelated,
     /// There is so little traffic, as the baseline showed, that whatever happens could not be told.
     TooLittleTraffic,
+    /// As many runs were under way already as the deployment allows.
+    TooManyRuns,
+    /// No time window of the run was open any more.
+    WindowClosed,
     /// An alarm of the experiment went to ALARM.
     Alarm,
     /// A person or a program asked for it.
@@ -109,10 +114,13 @@ pub enum Cause {
     OverTime,
     /// A step failed for good.
     StepFailed,
+    /// In a word of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The end of a run: what it makes of the status, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ending {
     /// How the run ends, once everything is rolled back.
     pub status: Status,
@@ -148,6 +156,13 @@ pub struct Run {
     /// The functions that it may touch.
     #[serde(default)]
     pub functions: Vec<TargetFunction>,
+    /// When the time windows close that it was opened in: it injects nothing from then on, and what it injected ends. `None`
+    /// when they do not within a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Timestamp>,
+    /// What could not be checked before it began, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<String>,
     /// Where it is.
     pub phase: Phase,
     /// The number of the last journal entry; rises by one with every event.
@@ -323,6 +338,8 @@ impl Run {
             digest: new.digest,
             execution_arn: new.execution_arn,
             functions: new.functions,
+            closes_at: None,
+            unchecked: Vec::new(),
             phase: Phase::Opened,
             version: 1,
             rounds: 0,

@@ -1,16 +1,36 @@
-//! The JSON Schema of experiments, made stricter and friendlier than the types alone can say.
+//! The JSON Schemas of experiments and of notices, made stricter and friendlier than the types alone can say.
 
 use schemars::Schema;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value};
 
 use crate::experiment::Experiment;
+use crate::notice::Notice;
 
 /// The JSON Schema of the format, generated from its types.
 pub(crate) fn of_experiments() -> Value {
     let mut schema = schemars::schema_for!(Experiment);
     Tidy.transform(&mut schema);
     schema.to_value()
+}
+
+/// The JSON Schema of what is told, generated from its types. Words keep what they mean.
+pub(crate) fn of_notices() -> Value {
+    let mut schema = schemars::schema_for!(Notice);
+    TidyNotices.transform(&mut schema);
+    schema.to_value()
+}
+
+struct TidyNotices;
+
+impl Transform for TidyNotices {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        if let Some(fields) = schema.as_object_mut() {
+            refuse_null(fields);
+            unwrap_lines(fields);
+        }
+    }
 }
 
 struct Tidy;

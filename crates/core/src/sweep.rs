@@ -124,7 +124,10 @@ fn due(run: &Run, experiment: Option<&Experiment>) -> Timestamp {
     };
     match (run.rollback_at, run.injecting_at) {
         (Some(rollback), _) => rollback,
-        (None, Some(injecting)) => injecting + experiment.blast_radius.longest.signed(),
+        (None, Some(injecting)) => {
+            let planned = injecting + experiment.blast_radius.longest.signed();
+            run.closes_at.map_or(planned, |closes| planned.min(closes))
+        }
         (None, None) => {
             let windows = &experiment.windows;
             let delay = SignedDuration::from_secs(i64::from(windows.delay_secs()));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::FunctionName;
 use crate::setting::{Setting, SettingValue};
+use crate::shell;
 
 /// One setting that a run changes, with the value to put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,9 +112,10 @@ impl UndoRecord {
 }
 
 impl UndoRecord {
-    /// The command that puts the value from before back, for a person to type when Inoculate could not.
+    /// The command that puts the value from before back, for a person to type when Inoculate could not. Whatever the record
+    /// holds, it is this command and no other.
     pub fn by_hand(&self) -> String {
-        let function = &self.function;
+        let function = shell::word(self.function.as_str());
         match (&self.setting, self.before) {
             (Setting::ReservedConcurrency, SettingValue::Executions(count)) => format!(
                 "aws lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {count}"
@@ -126,7 +128,8 @@ impl UndoRecord {
             }
             (Setting::EventSource { source }, _) => format!(
                 "aws lambda update-event-source-mapping --enabled --uuid $(aws lambda list-event-source-mappings \
-                 --function-name {function} --event-source-arn {source} --query EventSourceMappings[0].UUID --output text)"
+                 --function-name {function} --event-source-arn {} --query 'EventSourceMappings[0].UUID' --output text)",
+                shell::word(source)
             ),
             _ => format!("aws lambda delete-function-concurrency --function-name {function}"),
         }
@@ -174,6 +177,53 @@ mod tests {
             prop_assert!(state.is_settled());
             prop_assert_eq!(UndoRecord { state, ..record.clone() }.action(record.set, Injector::Ended, record.at), UndoAction::Nothing);
         }
+    }
+
+    /// A record is read as it was written, long after the experiment was checked.
+    #[test]
+    fn the_command_to_restore_by_hand_cannot_become_another_one() {
+        let source = "arn:aws:sqs:$(touch /tmp/x);'`*";
+        let record = UndoRecord {
+            setting: Setting::EventSource { source: source.into() },
+            before: SettingValue::Enabled(true),
+            ..record(3, 1, UndoState::Applied)
+        };
+        let aws = r#"aws() { printf '%s\n' "$@"; }"#;
+        let script = format!("{aws}\n{}", record.by_hand());
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            said.contains("update-event-source-mapping\n--enabled\n--uuid\n"),
+            "{said}"
+        );
+        let inner = record
+            .by_hand()
+            .replace("aws lambda update-event-source-mapping --enabled --uuid $(", "(");
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("{aws}\n{inner}")])
+            .output()
+            .unwrap();
+        let words: Vec<String> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        let expected = [
+            "lambda",
+            "list-event-source-mappings",
+            "--function-name",
+            "payments",
+            "--event-source-arn",
+            source,
+            "--query",
+            "EventSourceMappings[0].UUID",
+            "--output",
+            "text",
+        ];
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -95,8 +95,47 @@ fn the_price_of_each_thing_is_its_list_price() {
             },
             0.01,
         ),
+        (
+            "alarms",
+            Cost {
+                alarm_hours: 720.0,
+                ..nothing
+            },
+            0.10,
+        ),
     ] {
         assert!((cost.priced().usd - usd).abs() < 1e-12, "{name}: {}", cost.priced().usd);
+    }
+}
+
+#[test]
+fn alarms_of_the_run_are_said_and_cost_by_the_begun_hour() {
+    let with = |longest, periods: &[&str]| {
+        let mut experiment = experiment(longest, 60);
+        let alarm = |period: &&str| {
+            let metric = json!({ "namespace": "Shop", "name": "OrdersFailed", "statistic": "Sum" });
+            serde_json::from_value(json!({ "metric": metric, "period": period, "above": 5 })).unwrap()
+        };
+        experiment.guards.abort_when = periods.iter().map(alarm).collect();
+        Plan::of(&experiment)
+    };
+    assert_eq!(with(3600, &[]).alarms, [] as [String; 0]);
+    let words = "Sum of OrdersFailed (Shop) above 5 in a period of";
+    assert_eq!(
+        with(60, &["1m", "10s"]).alarms,
+        [format!("{words} 1m"), format!("{words} 10s")]
+    );
+    for (longest, periods, hours) in [
+        (3600, &[][..], 0.0),
+        (60, &["1m"][..], 1.0),
+        (3600, &["1m", "5m"][..], 2.0),
+        (3601, &["1m", "10s"][..], 8.0),
+    ] {
+        assert_eq!(
+            with(longest, periods).cost.alarm_hours,
+            hours,
+            "{longest} s, {periods:?}"
+        );
     }
 }
 

@@ -55,11 +55,12 @@ pub fn terms(experiment: &Experiment, run: &Run, function: &TargetFunction, stag
 }
 
 /// When a lease ends that was written while faults are there: some time after the next look, and never much later than
-/// the faults may last.
+/// the faults may last or the time window is open.
 pub fn fault_expiry(experiment: &Experiment, run: &Run, now: Timestamp) -> Timestamp {
     let next = now + experiment.windows.round.signed() + FAULT_SLACK;
     let since = run.injecting_at.unwrap_or(now);
-    next.min(since + experiment.blast_radius.longest.signed() + OVERTIME)
+    let planned = since + experiment.blast_radius.longest.signed();
+    next.min(run.closes_at.map_or(planned, |closes| planned.min(closes)) + OVERTIME)
 }
 
 /// The role of a lease while faults are there.

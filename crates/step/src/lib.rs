@@ -6,9 +6,12 @@
 //! | [`environment`] | the environment variables of a step |
 //! | [`record`] | loading a run and adding an event to it |
 //! | [`leases`] | what the leases of a run say, and how they are renewed |
+//! | [`alarms`] | the alarms that a run makes for itself |
 //! | [`measure`] | the measures of an experiment in a window, judged |
 //! | [`restore`] | putting back what a run changed |
+//! | `tell` | telling people and programs what happened |
 
+pub mod alarms;
 pub mod environment;
 pub mod leases;
 pub mod measure;
@@ -24,7 +27,9 @@ use inoculate_core::run::{Cause, Ending, Run, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use serve::{StartError, serve, serve_with_executions};
+#[cfg(feature = "permissions")]
+pub use serve::serve_with_permissions;
+pub use serve::{StartError, deployment, serve, serve_with_executions};
 
 /// What a step is run with.
 #[derive(Clone)]
@@ -71,11 +76,31 @@ pub fn ending(status: Status, cause: Cause, detail: impl Into<String>) -> Option
     })
 }
 
+/// Why a run ends that is outside of its time windows; `None` while one is open. One that injected nothing yet is refused.
+pub fn window_closed(run: &Run, now: Timestamp) -> Option<Ending> {
+    let closed = run.closes_at.filter(|closes| now >= *closes)?;
+    let status = match run.injecting_at {
+        Some(_) => Status::Aborted,
+        None => Status::Refused,
+    };
+    ending(
+        status,
+        Cause::WindowClosed,
+        format!("the time window closed at {closed:.0}"),
+    )
+}
+
 /// How long to wait before the next look while the faults are there, in seconds: a round, or what is left of the longest
-/// time, counted from when the first fault may have been there. At least 1.
+/// time, counted from when the first fault may have been there, or until the time window closes. At least 1.
 pub fn wait_secs(experiment: &Experiment, run: &Run, now: Timestamp) -> u32 {
     let since = run.injecting_at.map_or(0, |since| now.duration_since(since).as_secs());
-    let left = i64::from(experiment.blast_radius.longest.secs()) - since;
+    let of_longest = i64::from(experiment.blast_radius.longest.secs()) - since;
+    // Rounded up: a look just before the closing would find the window open.
+    let until_closed = |closes: Timestamp| (closes.duration_since(now).as_millis() + 999).div_euclid(1000);
+    let of_window = run
+        .closes_at
+        .and_then(|closes| i64::try_from(until_closed(closes)).ok());
+    let left = of_window.map_or(of_longest, |of_window| of_longest.min(of_window));
     let round = experiment.windows.round.secs();
     u32::try_from(left.max(1)).map_or(round, |left| left.min(round))
 }
@@ -86,7 +111,7 @@ mod tests {
     use inoculate_core::run::{Event, NewRun};
 
     #[test]
-    fn the_longest_time_is_not_exceeded_by_a_round() {
+    fn neither_the_longest_time_nor_the_window_is_exceeded_by_a_round() {
         let experiment: Experiment = serde_json::from_value(serde_json::json!({
             "name": "e", "hypothesis": "h",
             "blast_radius": { "functions": ["f"], "percent": 100, "longest": "20s" },
@@ -109,6 +134,14 @@ mod tests {
         for (elapsed, wait) in [(0, 15), (5, 15), (6, 14), (19, 1), (20, 1), (500, 1)] {
             let now = start + jiff::SignedDuration::from_secs(elapsed);
             assert_eq!(wait_secs(&experiment, &run, now), wait, "after {elapsed} seconds");
+        }
+        run.closes_at = Some(start + jiff::SignedDuration::from_millis(7_300));
+        for (elapsed, wait, closed) in [(0, 8, false), (5, 3, false), (7, 1, false), (8, 1, true), (19, 1, true)] {
+            let now = start + jiff::SignedDuration::from_secs(elapsed);
+            assert_eq!(wait_secs(&experiment, &run, now), wait, "after {elapsed} seconds");
+            let ending = window_closed(&run, now);
+            assert_eq!(ending.is_some(), closed, "after {elapsed} seconds");
+            assert!(ending.is_none_or(|ending| ending.status == Status::Aborted));
         }
     }
 }

@@ -3,12 +3,16 @@
 use std::future::Future;
 
 use inoculate_aws::connect::{self, Names};
+use inoculate_core::deployment::Deployment;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::ports::Ports;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
+use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
 
 use crate::{Step, environment};
 
@@ -75,6 +79,33 @@ where
     .await
 }
 
+/// The same for the step that asks what the roles of the steps may do.
+///
+/// # Errors
+/// As [`serve`].
+#[cfg(feature = "permissions")]
+pub async fn serve_with_permissions<Input, Output, Handler, Handling>(handler: Handler) -> Result<(), StartError>
+where
+    Input: DeserializeOwned,
+    Output: Serialize,
+    Handler: Fn(Step, Input) -> Handling,
+    Handling: Future<Output = Result<Output>>,
+{
+    serve_on(
+        async |names: Names| connect::ports_with_permissions(&names).await,
+        handler,
+    )
+    .await
+}
+
+/// What the deployment says of every run, from the environment.
+///
+/// # Errors
+/// When a variable is missing or cannot be understood: without its caps, the step does not start.
+pub fn deployment() -> Result<Deployment, StartError> {
+    Deployment::read(|variable| std::env::var(variable).ok()).map_err(StartError)
+}
+
 async fn serve_on<Input, Output, Handler, Handling>(
     connect: impl AsyncFnOnce(Names) -> Result<Ports>,
     handler: Handler,
@@ -88,12 +119,12 @@ where
     start_logs();
     let table = std::env::var(environment::TABLE)
         .map_err(|_| StartError(format!("the environment variable {} is not set", environment::TABLE)))?;
-    let notices_topic_arn = std::env::var(environment::NOTICES_TOPIC)
-        .ok()
-        .filter(|arn| !arn.is_empty());
+    let set = |variable| std::env::var(variable).ok().filter(|value| !value.is_empty());
     let names = Names {
         table,
-        notices_topic_arn,
+        notices_topic_arn: set(environment::NOTICES_TOPIC),
+        event_bus: set(environment::EVENT_BUS),
+        abort_topic_arn: set(environment::ABORT_TOPIC),
     };
     let ports = connect(names).await.map_err(|error| StartError(error.to_string()))?;
     let handler = &handler;
@@ -102,25 +133,28 @@ where
             ports: ports.clone(),
             attempt: event.context.request_id.clone(),
         };
-        async move { handle(handler, step, event.payload).await.map_err(StepError) }
+        async move {
+            handle(|input| handler(step, input), event.payload)
+                .await
+                .map_err(StepError)
+        }
     });
     lambda_runtime::run(service)
         .await
         .map_err(|error| StartError(error.to_string()))
 }
 
-async fn handle<Input, Output, Handler, Handling>(handler: &Handler, step: Step, payload: Value) -> Result<Value>
+async fn handle<Input, Output, Handling>(handler: impl FnOnce(Input) -> Handling, payload: Value) -> Result<Value>
 where
     Input: DeserializeOwned,
     Output: Serialize,
-    Handler: Fn(Step, Input) -> Handling,
     Handling: Future<Output = Result<Output>>,
 {
     let run_id = payload.get("run_id").and_then(Value::as_str).unwrap_or("-").to_owned();
     let outcome = async {
         let input = serde_json::from_value(payload)
             .map_err(|error| Error::new(Code::Internal, format!("the input of the step cannot be read: {error}")))?;
-        let output = handler(step, input).await?;
+        let output = handler(input).await?;
         serde_json::to_value(output).map_err(|error| Error::internal(format!("the output cannot be written: {error}")))
     };
     let outcome = outcome.await;
@@ -138,10 +172,78 @@ where
 fn start_logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env(environment::LOG)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    lines(std::io::stdout).with_env_filter(filter).init();
+}
+
+/// One line of JSON for each event, whatever the words of others in it are: the metric filters of the template count lines by
+/// what they say.
+fn lines<W>(to: W) -> SubscriberBuilder<JsonFields, Format<Json>, LevelFilter, W>
+where
+    W: for<'writer> MakeWriter<'writer> + 'static,
+{
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_env_filter(filter)
-        .init();
+        .with_writer(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A handler never sees such a run id, but the line about it is written before anything is checked.
+    #[test]
+    fn words_of_others_cannot_forge_a_line_or_a_field() {
+        let hostile = [
+            "r\n{\"level\":\"ERROR\",\"message\":\"rollback_failed\"}",
+            "r\",\"message\":\"rollback_failed\",\"x\":\"",
+            "r\r\u{85}\u{2028}\u{1b}[2J\u{0}\\",
+            "rollback_failed",
+        ];
+        for words in hostile {
+            let written = Written::default();
+            let to = written.clone();
+            let subscriber = lines(move || to.clone()).finish();
+            tracing::subscriber::with_default(subscriber, || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let refuse = |_: Value| async { Err::<Value, _>(Error::new(Code::Internal, words)) };
+                let payload = serde_json::json!({ "run_id": words });
+                runtime.block_on(handle(refuse, payload)).unwrap_err();
+            });
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            let line: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                (&line["message"], &line["level"]),
+                (&"step failed".into(), &"ERROR".into()),
+                "{text}"
+            );
+            assert_eq!(
+                (&line["run_id"], &line["code"]),
+                (&words.into(), &"Internal".into()),
+                "{text}"
+            );
+            let fields: Vec<&String> = line.as_object().unwrap().keys().collect();
+            let known = ["timestamp", "level", "message", "run_id", "code", "error", "target"];
+            assert!(fields.iter().all(|field| known.contains(&field.as_str())), "{text}");
+        }
+    }
 }

@@ -1,33 +1,37 @@
-//! Telling people how a run ended. Nothing depends on it.
+//! Telling people and programs what happened in a run. Nothing depends on it, and nothing waits for it for long.
 
-use inoculate_core::judge::Verdict;
-use inoculate_core::ports::Evaluation;
+use inoculate_core::experiment::Experiment;
+use inoculate_core::notice::{News, Notice, PATIENCE};
 use inoculate_core::run::Run;
+use tokio::time::timeout;
 
 use crate::Step;
 
 impl Step {
-    /// Tells whoever listens. A failure is logged and otherwise without effect.
-    pub async fn tell(&self, run: &Run, evaluation: &Evaluation) {
-        let Evaluation { verdict, recovered, .. } = evaluation;
-        // A system that does not come back is worth more attention than any verdict.
-        let alarming = match recovered {
-            Some(Verdict::Deviated) => ", not recovered",
-            _ => "",
+    /// Tells whoever listens. `run` is the record after what happened.
+    ///
+    /// A failure is logged and otherwise without effect, and so is an answer that does not come within [`PATIENCE`]. Nothing
+    /// that ends a fault may come after this: it can take that long.
+    pub async fn tell(&self, run: &Run, news: &News) {
+        let telling = async {
+            let experiment = self.experiment_if_readable(run).await;
+            let now = self.ports.clock.now();
+            let notice = Notice::of_run(&self.ports.stack, news, run, experiment.as_ref(), now);
+            self.ports.notices.publish(&notice).await
         };
-        let subject = format!("Inoculate: {} {} {verdict}{alarming}", run.experiment, run.status);
-        let body = serde_json::json!({
-            "run_id": run.id,
-            "experiment": run.experiment,
-            "status": run.status,
-            "verdict": verdict,
-            "grounds": evaluation.grounds,
-            "because": evaluation.because,
-            "recovered": recovered,
-            "ending": run.ending,
-        });
-        if let Err(error) = self.ports.notices.publish(&subject, &format!("{body:#}")).await {
-            tracing::warn!(run_id = %run.id, %error, "nobody could be told");
+        match timeout(PATIENCE, telling).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(run_id = %run.id, %error, "not everybody could be told"),
+            Err(_) => tracing::warn!(run_id = %run.id, "not everybody could be told in time"),
         }
+    }
+
+    /// What a notice says more when it is there. People are told without it, too.
+    async fn experiment_if_readable(&self, run: &Run) -> Option<Experiment> {
+        let experiment = self.ports.runs.experiment(&run.id).await;
+        experiment.unwrap_or_else(|error| {
+            tracing::warn!(run_id = %run.id, %error, "a notice does without the experiment");
+            None
+        })
     }
 }

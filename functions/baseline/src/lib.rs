@@ -5,17 +5,20 @@
 
 mod open;
 
+use inoculate_core::deployment::{Deployment, Limits};
 use inoculate_core::error::Result;
 use inoculate_core::experiment::Experiment;
 use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
+use inoculate_core::notice::News;
 use inoculate_core::ports::{Measured, RunResult};
-use inoculate_core::run::{Cause, Ending, Event, Phase, Status};
+use inoculate_core::preflight::runs;
+use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::sizing;
 use inoculate_step::measure::{Look, in_words, not_upheld, unrelated, unseen};
 use inoculate_step::record::With;
-use inoculate_step::{Next, Step, ending};
+use inoculate_step::{Next, Step, ending, window_closed};
 use serde::{Deserialize, Serialize};
 
 /// What the state machine asks of this step.
@@ -59,18 +62,29 @@ pub struct Output {
 ///
 /// # Errors
 /// What the table, Lambda or CloudWatch answer. A "no" is an output, not an error.
-pub async fn handle(step: Step, input: Input) -> Result<Output> {
+pub async fn handle(step: Step, deployment: &Deployment, input: Input) -> Result<Output> {
     match input {
         Input::Open {
             run_id,
             execution_arn,
             experiment,
-        } => open::open(&step, run_id, execution_arn, experiment).await,
-        Input::Measure { run_id } => measure(&step, run_id).await,
+        } => {
+            open::open(
+                &step,
+                deployment,
+                open::Given {
+                    run_id,
+                    execution_arn,
+                    experiment,
+                },
+            )
+            .await
+        }
+        Input::Measure { run_id } => measure(&step, &deployment.limits, run_id).await,
     }
 }
 
-async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
+async fn measure(step: &Step, limits: &Limits, run_id: RunId) -> Result<Output> {
     let run = step.run(&run_id).await?;
     let experiment = step.experiment(&run_id).await?;
     let answer = |next, ending, seen| Output {
@@ -82,7 +96,11 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
     };
     match run.phase {
         Phase::Opened => {}
-        Phase::Steady => return Ok(answer(Next::Inject, None, "the steady state holds".to_owned())),
+        Phase::Steady => {
+            // An earlier attempt recorded it, and may have told nobody: better twice than not at all.
+            step.tell(&run, &News::InjectionBegins).await;
+            return Ok(answer(Next::Inject, None, "the steady state holds".to_owned()));
+        }
         _ => return Ok(answer(Next::Rollback, run.ending, "the run is ending".to_owned())),
     }
     let window = Window {
@@ -96,12 +114,18 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
     };
     let measured = step.measure(&experiment, &run, look).await?;
     let seen = in_words(&measured.findings);
-    let Some(ending) = refusal(&experiment, &measured) else {
+    let mut refusal = refusal(&experiment, &measured);
+    if refusal.is_none() {
+        refusal = no_longer(step, limits, &run).await?;
+    }
+    let Some(ending) = refusal else {
         let with = With {
             undo: vec![],
             result: Some(RunResult::Baseline(measured)),
         };
-        step.add(&run, Event::BaselineHeld, with).await?;
+        let run = step.add(&run, Event::BaselineHeld, with).await?;
+        // Before the first fault, so that nobody is surprised.
+        step.tell(&run, &News::InjectionBegins).await;
         return Ok(answer(Next::Inject, None, seen));
     };
     // What was seen is recorded together with the refusal, so that a person can see why.
@@ -112,6 +136,15 @@ async fn measure(step: &Step, run_id: RunId) -> Result<Output> {
     step.add(&run, Event::RollbackBegan { ending }, with).await?;
     let run = step.run(&run_id).await?;
     Ok(answer(Next::Rollback, run.ending, seen))
+}
+
+/// Why the run may not inject any more that could be opened: it began together with others, or its time is over.
+async fn no_longer(step: &Step, limits: &Limits, run: &Run) -> Result<Option<Ending>> {
+    let ahead = runs::ahead(&step.ports, &run.id, Some(run.opened_at), limits.max_runs).await?;
+    if let Some(detail) = runs::too_many(&ahead, limits) {
+        return Ok(ending(Status::Refused, Cause::TooManyRuns, detail));
+    }
+    Ok(window_closed(run, step.ports.clock.now()))
 }
 
 /// Why nothing may be injected, if so.

@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), inoculate_step::StartError> {
-    inoculate_step::serve(inoculate_baseline::handle).await
+    let deployment = &inoculate_step::deployment()?;
+    inoculate_step::serve_with_permissions(|step, input| inoculate_baseline::handle(step, deployment, input)).await
 }

@@ -1,12 +1,14 @@
 //! Opening a run: validate, check the guards, record the run, take the leases.
 
+use inoculate_core::deployment::Deployment;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::layer::Stage;
 use inoculate_core::lease::Availability;
 use inoculate_core::names::{ExperimentName, RunId};
+use inoculate_core::notice::News;
 use inoculate_core::ports::{CommitError, LeaseRequest, Taken};
-use inoculate_core::preflight::{self, Preflight, leased};
+use inoculate_core::preflight::{self, Asking, Preflight, leased};
 use inoculate_core::read;
 use inoculate_core::run::{Cause, Ending, NewRun, Phase, Run, Status, TargetFunction};
 use inoculate_step::leases::{SLACK, terms};
@@ -17,12 +19,24 @@ use serde_json::Value;
 
 use crate::Output;
 
-pub(crate) async fn open(step: &Step, id: RunId, execution_arn: Option<String>, written: Value) -> Result<Output> {
-    let experiment = match find(step, written).await? {
+/// What a run is opened with.
+pub(crate) struct Given {
+    pub(crate) run_id: RunId,
+    pub(crate) execution_arn: Option<String>,
+    pub(crate) experiment: Value,
+}
+
+pub(crate) async fn open(step: &Step, deployment: &Deployment, given: Given) -> Result<Output> {
+    let (id, execution_arn) = (given.run_id, given.execution_arn);
+    let experiment = match find(step, given.experiment).await? {
         Ok(experiment) => experiment,
         Err(refusal) => return refuse_unread(step, id, execution_arn, refusal).await,
     };
-    let preflight = preflight::check(&step.ports, &experiment, &id).await?;
+    let asking = Asking {
+        run_id: &id,
+        deployment: Some(deployment),
+    };
+    let preflight = preflight::check(&step.ports, &experiment, asking).await?;
     let functions = preflight.functions.iter();
     let functions = functions
         .map(|f| TargetFunction {
@@ -37,8 +51,12 @@ pub(crate) async fn open(step: &Step, id: RunId, execution_arn: Option<String>, 
         execution_arn,
         functions,
     };
-    let run = record(step, new, Some(&experiment)).await?;
+    let run = record(step, new, Some((&experiment, &preflight))).await?;
     let refusal = refusal(step, &run, &experiment, &preflight).await?;
+    // One that is refused is told of once, when its record is closed.
+    if refusal.is_none() {
+        step.tell(&run, &News::Started).await;
+    }
     Ok(Output {
         run_id: id,
         next: if refusal.is_some() {
@@ -107,11 +125,20 @@ async fn refuse_unread(step: &Step, id: RunId, execution_arn: Option<String>, er
 }
 
 /// Records the run, or finds that an earlier attempt of this execution did.
-async fn record(step: &Step, new: NewRun, experiment: Option<&Experiment>) -> Result<Run> {
+async fn record(step: &Step, new: NewRun, checked: Option<(&Experiment, &Preflight)>) -> Result<Run> {
     let id = new.id.clone();
     let (mut run, mut entry) = Run::open(new, String::new(), step.ports.clock.now());
+    if let Some((_, preflight)) = checked {
+        run.closes_at = preflight.closes_at;
+        run.unchecked = preflight.unchecked.iter().map(|note| note.detail.clone()).collect();
+    }
     entry.token = step.token(&entry.event, entry.number);
-    match step.ports.runs.create(&run, &entry, experiment).await {
+    match step
+        .ports
+        .runs
+        .create(&run, &entry, checked.map(|(experiment, _)| experiment))
+        .await
+    {
         Ok(()) => Ok(run),
         Err(error @ CommitError::Conflict { .. }) => {
             let found = step.ports.runs.load(&id).await?;

@@ -6,6 +6,7 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::judge::{Verdict, Window, overall};
 use inoculate_core::layer::Stage;
 use inoculate_core::names::RunId;
+use inoculate_core::notice::News;
 use inoculate_core::ports::{Evaluation, Grounds, RunResult};
 use inoculate_core::run::{Event, Phase, Run, Status};
 use inoculate_step::measure::Look;
@@ -62,12 +63,16 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
     };
     let status = run.ending.as_ref().map_or(Status::Failed, |ending| ending.status);
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
-    step.tell(&run, &evaluation).await;
+    step.tell(&run, &News::closed(&evaluation)).await;
     Ok(output(&run, evaluation))
 }
 
 async fn closed(step: &Step, run: &Run) -> Result<Output> {
     let evaluation = step.ports.runs.results(&run.id).await?.evaluation;
+    if let Some(evaluation) = &evaluation {
+        // An earlier attempt closed the record, and may have told nobody: better twice than not at all.
+        step.tell(run, &News::closed(evaluation)).await;
+    }
     let unknown = || Evaluation::without_evidence(step.ports.clock.now(), Grounds::Unknown, String::new());
     Ok(output(run, evaluation.unwrap_or_else(unknown)))
 }

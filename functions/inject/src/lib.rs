@@ -1,7 +1,7 @@
 //! The second step: put the faults in place.
 //!
-//! What the layer injects begins when the leases say so. For each fault that changes a setting: write down what to put
-//! back, change the setting, read it back. The undo record and the check that
+//! The alarms of the run are made before any fault. What the layer injects begins when the leases say so. For each fault
+//! that changes a setting: write down what to put back, change the setting, read it back. The undo record and the check that
 //! the run may still inject are one transaction, so nothing is changed after a rollback began; and because a rollback
 //! can begin while AWS carries out a change, every change is followed by another look at the run.
 
@@ -18,7 +18,7 @@ use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::leases::{fault_expiry, injecting_role, terms};
 use inoculate_step::record::With;
 use inoculate_step::restore::{Look, Restored};
-use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
+use inoculate_step::{Next, RunInput, Step, ending, wait_secs, window_closed};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,16 @@ enum Placed {
     Not(Ending),
 }
 
+/// When the undo record of a fault was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// By this call.
+    Now,
+    /// By an earlier one. A setting that is unchanged may be one that a rollback has put back since, so the record is written
+    /// again before the change is made: after the rollback began, that fails.
+    Before,
+}
+
 /// Puts the faults in place, as far as AWS lets it. Idempotent: run again, it goes on where it was.
 ///
 /// # Errors
@@ -76,6 +86,9 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
         let halted = format!("halted: {}", halt.reason);
         return answer(Next::Rollback, ending(Status::Aborted, Cause::Halted, halted));
     }
+    if let Some(closed) = window_closed(&run, step.ports.clock.now()) {
+        return answer(Next::Rollback, Some(closed));
+    }
     match place_all(&step, run.clone(), &experiment).await? {
         Placed::InPlace => answer(Next::Observe, None),
         Placed::Pending => answer(Next::Settle, None),
@@ -87,6 +100,9 @@ async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result
     if run.phase == Phase::Steady {
         run = step.add(&run, Event::InjectionBegan, With::default()).await?;
     }
+    if let Some(ending) = make_alarms(step, &run, experiment).await? {
+        return Ok(Placed::Not(ending));
+    }
     if let Some(ending) = turn_leases(step, &run, experiment).await? {
         return Ok(Placed::Not(ending));
     }
@@ -95,10 +111,10 @@ async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result
     for (index, fault) in experiment.faults.iter().enumerate() {
         let number = u32::try_from(index).map_err(|_| Error::internal("too many faults"))?;
         let Some(change) = fault.setting() else { continue };
-        let record = match records.iter().find(|record| record.number == number) {
-            Some(record) => record.clone(),
+        let (record, written) = match records.iter().find(|record| record.number == number) {
+            Some(record) => (record.clone(), Written::Before),
             None => match intend(step, &mut run, number, fault.function().clone(), change).await? {
-                Ok(record) => record,
+                Ok(record) => (record, Written::Now),
                 Err(Placed::Pending) => {
                     pending = true;
                     continue;
@@ -106,7 +122,7 @@ async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result
                 Err(not) => return Ok(not),
             },
         };
-        match place(step, &mut run, record).await? {
+        match place(step, &mut run, record, written).await? {
             Placed::InPlace => {}
             Placed::Pending => pending = true,
             not @ Placed::Not(_) => return Ok(not),
@@ -117,6 +133,27 @@ async fn place_all(step: &Step, mut run: Run, experiment: &Experiment) -> Result
     }
     step.add(&run, Event::Injected, With::default()).await?;
     Ok(Placed::InPlace)
+}
+
+/// Makes the alarms of the run, so that there is no fault without them.
+///
+/// A rollback may have deleted what there was before one was made. Who made it then deletes it; a rollback that begins after
+/// this look finds it.
+async fn make_alarms(step: &Step, run: &Run, experiment: &Experiment) -> Result<Option<Ending>> {
+    // Undo records come after the alarms, so where there is one, the alarms are made: AWS may need many looks for a change, and
+    // CloudWatch takes only a few alarms a second.
+    let is_none = experiment.guards.abort_when.is_empty();
+    if is_none || !step.ports.runs.undo_records(&run.id).await?.is_empty() {
+        return Ok(None);
+    }
+    step.make_alarms(run, experiment).await?;
+    let now = step.run(&run.id).await?;
+    if now.may_inject() {
+        return Ok(None);
+    }
+    tracing::warn!(run_id = %run.id, "a rollback began before the injection; deleting the alarms");
+    step.delete_alarms(run, experiment).await?;
+    Ok(Some(overtaken(&now)))
 }
 
 /// Turns the leases of the run to what they say while there are faults; for the layer, that is the injection. A lease that
@@ -192,7 +229,7 @@ async fn intend(
 }
 
 /// Changes one setting and reads it back.
-async fn place(step: &Step, run: &mut Run, mut record: UndoRecord) -> Result<Placed> {
+async fn place(step: &Step, run: &mut Run, mut record: UndoRecord, written: Written) -> Result<Placed> {
     match record.state {
         UndoState::Applied => return Ok(Placed::InPlace),
         UndoState::Intended => {}
@@ -208,7 +245,8 @@ async fn place(step: &Step, run: &mut Run, mut record: UndoRecord) -> Result<Pla
     let targets = &step.ports.targets;
     let found = targets.read(&record.function, &record.setting).await?;
     if found.value == record.before {
-        if step.ports.clock.now().duration_since(record.at) > REAFFIRM_AFTER {
+        let age = step.ports.clock.now().duration_since(record.at);
+        if written == Written::Before || age > REAFFIRM_AFTER {
             record = reaffirm(step, run, record).await?;
         }
         match targets

@@ -11,11 +11,12 @@ use inoculate_core::lease::Lease;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Measured, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status, TargetFunction};
+use inoculate_core::run_alarms::names_of_run;
 use inoculate_core::span::Span;
 use inoculate_step::leases::fault_expiry;
 use inoculate_step::measure::{Look, doubt, in_words, not_upheld};
 use inoculate_step::record::With;
-use inoculate_step::{Next, RunInput, Step, ending, wait_secs};
+use inoculate_step::{Next, RunInput, Step, ending, wait_secs, window_closed};
 use serde::{Deserialize, Serialize};
 
 /// What the state machine does with the answer.
@@ -59,7 +60,7 @@ pub async fn handle(step: Step, input: RunInput) -> Result<Output> {
         return Ok(answer(ending, "the run is ending".to_owned()));
     };
     // A reason to stop needs no measures, and during an incident these may be hard to get.
-    let mut stop = guards(&step, &experiment).await?;
+    let mut stop = guards(&step, &run, &experiment).await?;
     if stop.is_none() {
         stop = renew_leases(&step, &run, &experiment).await?;
     }
@@ -103,8 +104,8 @@ async fn look(step: &Step, run: &Run, experiment: &Experiment, window: Window) -
     step.measure(experiment, run, look).await
 }
 
-/// The kill switch and the alarms.
-async fn guards(step: &Step, experiment: &Experiment) -> Result<Option<Ending>> {
+/// The kill switch and the alarms: those that the experiment names, and those that the run made for itself.
+async fn guards(step: &Step, run: &Run, experiment: &Experiment) -> Result<Option<Ending>> {
     if let Some(halt) = step.ports.library.halt().await? {
         return Ok(ending(
             Status::Aborted,
@@ -112,11 +113,12 @@ async fn guards(step: &Step, experiment: &Experiment) -> Result<Option<Ending>> 
             format!("halted: {}", halt.reason),
         ));
     }
-    let names = &experiment.guards.alarms;
+    let mut names = experiment.guards.alarms.clone();
+    names.extend(names_of_run(&step.ports.stack, &run.id, experiment));
     if names.is_empty() {
         return Ok(None);
     }
-    let states = step.ports.alarms.states(names).await?;
+    let states = step.ports.alarms.states(&names).await?;
     if let Some(alarm) = states.iter().find(|state| state.in_alarm) {
         let detail = format!("alarm {:?} went to ALARM: {}", alarm.name, alarm.reason);
         return Ok(ending(Status::Aborted, Cause::Alarm, detail));
@@ -182,6 +184,9 @@ async fn harm_time_or_enough(
     if so_far >= longest.signed() {
         let detail = format!("the injection lasted {longest} as planned");
         return Ok(ending(Status::Completed, Cause::WindowOver, detail));
+    }
+    if let Some(closed) = window_closed(run, step.ports.clock.now()) {
+        return Ok(Some(closed));
     }
     if !is_enough(step, run, experiment, measured).await? {
         return Ok(None);

@@ -4,15 +4,20 @@
 //! comes first begins the rollback; everybody goes on with it until nothing is left. Every minute a schedule lets it
 //! [`sweep`] up what all of them have missed.
 
+mod strays;
 mod sweep;
+mod tell;
 mod trigger;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
+use inoculate_core::notice::{Failure, News};
 use inoculate_core::ports::{Evaluation, Grounds, RunResult};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
+use inoculate_core::run_alarms::run_of;
 use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::leases::SLACK;
 use inoculate_step::record::With;
@@ -22,8 +27,10 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use tell::ToTell;
+
 pub use sweep::SWEEP_FAILED;
-pub use trigger::{Caller, Trigger};
+pub use trigger::{ALARM_EVENT, Caller, Trigger};
 
 /// How often a rollback starts over because somebody else wrote to the record at the same time.
 const TRIES: u32 = 8;
@@ -81,19 +88,26 @@ pub async fn handle(step: Step, event: Value) -> Result<Output> {
     }
 }
 
-/// Rolls back every run that names the alarm. One that fails does not keep the others from being rolled back; the error
-/// makes Lambda deliver the message again.
+/// Rolls back every run that names the alarm, or the one that made it for itself. One that fails or waits does not keep the
+/// others from being rolled back; an error makes Lambda deliver the message again.
 async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<Output> {
+    if let Some(run_id) = run_of(&step.ports.stack, alarm) {
+        // No experiment names it: it was not there before its run.
+        return roll_back_and_wait(step, &run_id, ending).await;
+    }
     let mut last = nothing("-", ending);
     let mut first_error = None;
-    for run_id in step.ports.runs.open().await? {
-        let outcome = match names_alarm(step, &run_id, alarm).await {
-            Ok(false) => continue,
-            Ok(true) => roll_back_and_wait(step, &run_id, ending).await,
-            Err(error) => Err(error),
-        };
+    let open = step.ports.runs.open().await?;
+    // All at once: a run may wait long for AWS, and faults of the others must not last that much longer.
+    let outcomes = join_all(
+        open.iter()
+            .map(|run_id| roll_back_if_guarded(step, run_id, alarm, ending)),
+    )
+    .await;
+    for (run_id, outcome) in open.iter().zip(outcomes) {
         match outcome {
-            Ok(output) => last = output,
+            Ok(Some(output)) => last = output,
+            Ok(None) => {}
             Err(error) => {
                 tracing::error!(%run_id, %error, "this run could not be rolled back");
                 first_error = first_error.or(Some(error));
@@ -101,6 +115,13 @@ async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<
         }
     }
     first_error.map_or(Ok(last), Err)
+}
+
+async fn roll_back_if_guarded(step: &Step, run_id: &RunId, alarm: &str, ending: &Ending) -> Result<Option<Output>> {
+    if !names_alarm(step, run_id, alarm).await? {
+        return Ok(None);
+    }
+    roll_back_and_wait(step, run_id, ending).await.map(Some)
 }
 
 async fn names_alarm(step: &Step, run_id: &RunId, alarm: &str) -> Result<bool> {
@@ -125,9 +146,24 @@ async fn roll_back_and_wait(step: &Step, run_id: &RunId, ending: &Ending) -> Res
     }
 }
 
+/// Rolls a run back as far as it goes now, then tells people: they never wait in the way of what ends a fault.
 async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending, injector: Injector) -> Result<Output> {
+    let mut to_tell = ToTell::default();
+    let outcome = attempts(step, run_id, ending, injector, &mut to_tell).await;
+    let settled = outcome.as_ref().is_ok_and(|output| output.settled);
+    to_tell.tell(step, settled).await;
+    outcome
+}
+
+async fn attempts(
+    step: &Step,
+    run_id: &RunId,
+    ending: &Ending,
+    injector: Injector,
+    to_tell: &mut ToTell,
+) -> Result<Output> {
     for _ in 0..TRIES {
-        match attempt(step, run_id, ending, injector).await {
+        match attempt(step, run_id, ending, injector, to_tell).await {
             Err(error) if error.code == Code::Conflict => {
                 tracing::info!(%run_id, %error, "somebody else is at this run too; looking again");
             }
@@ -138,24 +174,31 @@ async fn roll_back(step: &Step, run_id: &RunId, ending: &Ending, injector: Injec
     Err(Error::new(Code::Conflict, message))
 }
 
-async fn attempt(step: &Step, run_id: &RunId, ending: &Ending, injector: Injector) -> Result<Output> {
+async fn attempt(
+    step: &Step,
+    run_id: &RunId,
+    ending: &Ending,
+    injector: Injector,
+    to_tell: &mut ToTell,
+) -> Result<Output> {
     let Some(run) = step.ports.runs.load(run_id).await? else {
         return Ok(nothing(run_id.as_str(), ending));
     };
     match run.phase {
         Phase::Closed => Ok(output(&run, Next::End, vec![], 0)),
         Phase::RolledBack => Ok(output(&run, Next::Evaluate, vec![], recovery_secs(step, &run).await?)),
-        Phase::RollingBack => settle(step, run, injector).await,
+        Phase::RollingBack => settle(step, run, injector, to_tell).await,
         Phase::Opened | Phase::Steady | Phase::Injecting | Phase::Injected => {
             let began = Event::RollbackBegan { ending: ending.clone() };
             let run = step.add(&run, began, With::default()).await?;
-            settle(step, run, injector).await
+            to_tell.began(&run);
+            settle(step, run, injector, to_tell).await
         }
     }
 }
 
-/// Settles every undo record, gives the leases back, and records that nothing is left.
-async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output> {
+/// Settles every undo record, gives the leases back, deletes the alarms, and records that nothing is left.
+async fn settle(step: &Step, mut run: Run, injector: Injector, to_tell: &mut ToTell) -> Result<Output> {
     // First of all: faults of the layer end within seconds of this, whatever becomes of the settings. A rollback that failed
     // has done it; the leases need not last until it succeeds.
     if run.injecting_at.is_some() && run.status != Status::RollbackFailed {
@@ -175,7 +218,7 @@ async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output>
         }
     }
     if !failed.is_empty() {
-        return Err(report_failure(step, run, &failed).await?);
+        return Err(report_failure(step, run, &failed, to_tell).await?);
     }
     if !pending.is_empty() {
         return Ok(output(&run, Next::Settle, pending, 0));
@@ -188,8 +231,28 @@ async fn settle(step: &Step, mut run: Run, injector: Injector) -> Result<Output>
     } else {
         step.release_leases(&run).await?;
     }
+    delete_alarms(step, &run).await;
+    let failed_before = run.status == Status::RollbackFailed;
     let run = step.add(&run, Event::RolledBack, With::default()).await?;
+    if failed_before {
+        to_tell.then(&run, News::RolledBackAfterAll);
+    }
     Ok(output(&run, Next::Evaluate, vec![], recovery_secs))
+}
+
+/// Deletes the alarms that the run made for itself. No reason to go on with a rollback that has put everything back: an alarm
+/// that is left can only ask for this rollback again, and the sweep deletes it.
+async fn delete_alarms(step: &Step, run: &Run) {
+    if run.injecting_at.is_none() {
+        return;
+    }
+    let deleted = async {
+        let experiment = step.experiment(&run.id).await?;
+        step.delete_alarms(run, &experiment).await
+    };
+    if let Err(error) = deleted.await {
+        tracing::warn!(run_id = %run.id, %error, "the alarms of the run are left to the sweep");
+    }
 }
 
 /// Makes the leases of a run say that there are no faults any more.
@@ -235,8 +298,8 @@ async fn write_undo(step: &Step, run: &Run, event: Event, record: &UndoRecord, s
     step.add(run, event, With { undo, result: None }).await
 }
 
-/// Records and announces that a setting could not be put back, with the commands to do it by hand.
-async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)]) -> Result<Error> {
+/// Records that a setting could not be put back, with the commands to do it by hand. People are told once.
+async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)], to_tell: &mut ToTell) -> Result<Error> {
     let lines = failed.iter().map(|(record, error)| {
         format!(
             "the {} of {} could not be put back to {}: {error}",
@@ -244,22 +307,14 @@ async fn report_failure(step: &Step, run: Run, failed: &[(UndoRecord, Error)]) -
         )
     });
     let detail = lines.collect::<Vec<_>>().join("; ");
-    let commands = failed
-        .iter()
-        .map(|(record, _)| record.by_hand())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let by_hand: Vec<String> = failed.iter().map(|(record, _)| record.by_hand()).collect();
+    let commands = by_hand.join("\n");
     tracing::error!(run_id = %run.id, detail, "rollback_failed");
     if run.status != Status::RollbackFailed {
-        step.add(&run, Event::RollbackFailed { detail: detail.clone() }, With::default())
-            .await?;
-        let body = format!(
-            "Run {} left a change behind: {detail}\n\nTo put it back by hand:\n{commands}\n",
-            run.id
-        );
-        if let Err(error) = step.ports.notices.publish("Inoculate could not roll back", &body).await {
-            tracing::warn!(run_id = %run.id, %error, "nobody could be told");
-        }
+        let event = Event::RollbackFailed { detail: detail.clone() };
+        let run = step.add(&run, event, With::default()).await?;
+        let detail = detail.clone();
+        to_tell.then(&run, News::RollbackFailed(Failure { detail, by_hand }));
     }
     Ok(Error::new(Code::RollbackFailed, detail).help(format!("put it back by hand: {commands}")))
 }
@@ -288,7 +343,7 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
         ending
     };
     let run = step.add(&run, Event::Closed { status, verdict }, with).await?;
-    step.tell(&run, &evaluation).await;
+    step.tell(&run, &News::closed(&evaluation)).await;
     Ok(output(&run, Next::End, vec![], 0))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It goes by the list of open runs. What a run may leave behind is found by its record: its undo records, and the leases of
 //! its functions. Whatever a run makes outside of its functions from now on belongs into [`turn`], too, or, where no record
-//! tells of it, into a search of its own at the end of [`sweep`].
+//! tells of it, into a search of its own at the end of [`sweep`], like that for [`strays`].
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use inoculate_core::run::{Phase, Run, Status};
 use inoculate_core::sweep::{Care, Execution, Sight, care};
 use inoculate_core::undo::Injector;
 use inoculate_step::{Next, Step};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::strays::delete_strays;
 use crate::{Output, PAUSE, close_without_verdict, roll_back};
 
 /// The word in the log by which an alarm knows a sweep that left something undone. A test holds the template to it.
@@ -24,7 +25,8 @@ pub const SWEEP_FAILED: &str = "sweep_failed";
 
 /// How long a sweep goes on. The next one comes after a minute, and the function may run for two.
 const BUDGET: SignedDuration = SignedDuration::from_secs(50);
-/// How long one look at one run may take, so that what AWS does not answer for one run holds up no other for long.
+/// How long one look at one run may take, and the look for stray alarms, so that what AWS does not answer for one holds up no
+/// other for long.
 const LONGEST_TURN: Duration = Duration::from_secs(20);
 /// How many runs are looked at together.
 const AT_ONCE: usize = 10;
@@ -46,6 +48,8 @@ enum Turn {
 struct Swept {
     left_alone: usize,
     settled: usize,
+    /// Alarms that runs had left, and that are deleted.
+    strays: usize,
     /// Runs that want another look, and why.
     again: Vec<(RunId, String)>,
     /// What was left undone, in words. A person may be needed.
@@ -58,9 +62,23 @@ struct Swept {
 /// Never an error: Lambda would try it again and then keep it as a lost signal, while the next sweep is a minute away. What
 /// is left undone is in `pending`, and in the log as [`SWEEP_FAILED`], which raises an alarm when it goes on.
 pub(crate) async fn sweep(step: &Step) -> Output {
-    let clock = &step.ports.clock;
-    let until = clock.now() + BUDGET;
+    let until = step.ports.clock.now() + BUDGET;
     let mut swept = Swept::default();
+    look_after_runs(step, until, &mut swept).await;
+    match in_time(delete_strays(step)).await {
+        Ok((deleted, failed)) => {
+            swept.strays = deleted;
+            if let Some(error) = failed {
+                swept.fail("an alarm that a run left", &error);
+            }
+        }
+        Err(error) => swept.fail("the alarms that runs left", &error),
+    }
+    swept.output()
+}
+
+async fn look_after_runs(step: &Step, until: Timestamp, swept: &mut Swept) {
+    let clock = &step.ports.clock;
     let mut waiting = match step.ports.runs.open().await {
         Ok(open) => open,
         Err(error) => {
@@ -71,7 +89,7 @@ pub(crate) async fn sweep(step: &Step) -> Output {
     let halt = if waiting.is_empty() {
         None
     } else {
-        halt(step, &mut swept).await
+        halt(step, swept).await
     };
     loop {
         for some in waiting.chunks(AT_ONCE) {
@@ -86,7 +104,7 @@ pub(crate) async fn sweep(step: &Step) -> Output {
             }
         }
         if swept.again.is_empty() || clock.now() + SignedDuration::from_secs(1) >= until {
-            return swept.output();
+            return;
         }
         clock.sleep(PAUSE).await;
         waiting = swept.again.drain(..).map(|(id, _)| id).collect();
@@ -104,7 +122,7 @@ async fn halt(step: &Step, swept: &mut Swept) -> Option<Halt> {
     }
 }
 
-async fn in_time(turn: impl Future<Output = Result<Turn>>) -> Result<Turn> {
+async fn in_time<T>(turn: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| Err(Error::new(Code::Unavailable, "AWS took too long to answer"));
     tokio::time::timeout(LONGEST_TURN, turn).await.unwrap_or_else(late)
 }
@@ -203,13 +221,16 @@ impl Swept {
             tracing::error!(run_id = %id, why, "{SWEEP_FAILED}");
             self.failed.push(format!("run {id}: {why}"));
         }
-        let detail = format!(
+        let mut detail = format!(
             "{} left alone, {} rolled back, {} left undone",
             self.left_alone,
             self.settled,
             self.failed.len()
         );
-        if self.left_alone + self.settled + self.failed.len() > 0 {
+        if self.strays > 0 {
+            detail = format!("{detail}, {} stray alarms deleted", self.strays);
+        }
+        if self.left_alone + self.settled + self.failed.len() + self.strays > 0 {
             tracing::info!(detail, "swept");
         }
         Output {

@@ -8,6 +8,9 @@ use inoculate_core::undo::Injector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What EventBridge calls the news of an alarm. A test holds the template to it.
+pub const ALARM_EVENT: &str = "CloudWatch Alarm State Change";
+
 /// Who asks for the rollback of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +81,9 @@ impl Trigger {
         if event.get("detail-type").and_then(Value::as_str) == Some("Step Functions Execution Status Change") {
             return from_execution(event);
         }
+        if event.get("detail-type").and_then(Value::as_str) == Some(ALARM_EVENT) {
+            return from_alarm(event);
+        }
         if event.get("sweep") == Some(&Value::Bool(true)) {
             return Ok(Trigger::Sweep);
         }
@@ -87,7 +93,8 @@ impl Trigger {
 
 fn unknown(what: &str) -> Error {
     Error::new(Code::Internal, format!("the rollback was called with {what}")).help(
-        "call it with {\"run_id\": \"...\"}, an event of Step Functions, {\"sweep\": true}, or through the abort topic",
+        "call it with {\"run_id\": \"...\"}, an event of Step Functions or of an alarm, {\"sweep\": true}, or through the \
+         abort topic",
     )
 }
 
@@ -119,14 +126,18 @@ fn run_by(event: &Value, caller: Caller) -> Result<Trigger> {
     let ending = match event.get("ending") {
         Some(ending) if !ending.is_null() => serde_json::from_value(ending.clone())
             .map_err(|error| unknown(&format!("an ending that cannot be read: {error}")))?,
-        _ => Ending {
-            status: Status::Aborted,
-            cause: Cause::Operator,
-            detail: "the rollback was asked for".to_owned(),
-        },
+        _ => asked_for(),
     };
     let run_id = run_id(event, "/run_id")?;
     Ok(Trigger::Run { run_id, ending, caller })
+}
+
+fn asked_for() -> Ending {
+    Ending {
+        status: Status::Aborted,
+        cause: Cause::Operator,
+        detail: "the rollback was asked for".to_owned(),
+    }
 }
 
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
@@ -148,29 +159,50 @@ fn from_execution(event: &Value) -> Result<Trigger> {
     })
 }
 
-/// A message on the abort topic: `{"run_id": ...}` of a person or program, or the notice of a CloudWatch alarm.
+/// A message on the abort topic: `{"run_id": ...}` of a person or program, or the notice of a CloudWatch alarm. Whoever may
+/// write to the topic can end a run, and not say how it ended.
 fn from_topic(message: &str) -> Result<Trigger> {
     let message: Value =
         serde_json::from_str(message).map_err(|_| unknown("a message on the abort topic that is not JSON"))?;
     let Some(alarm) = message.get("AlarmName").and_then(Value::as_str) else {
-        return run_by(&message, Caller::Message);
+        return Ok(Trigger::Run {
+            run_id: run_id(&message, "/run_id")?,
+            ending: asked_for(),
+            caller: Caller::Message,
+        });
     };
-    if message.get("NewStateValue").and_then(Value::as_str) != Some("ALARM") {
+    let text = |name| message.get(name).and_then(Value::as_str);
+    Ok(alarm_in(alarm, text("NewStateValue"), text("NewStateReason")))
+}
+
+/// An alarm of the account changed its state, whichever it is: metric alarms and composite ones say it in the same words.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html>
+fn from_alarm(event: &Value) -> Result<Trigger> {
+    let text = |pointer| event.pointer(pointer).and_then(Value::as_str);
+    let alarm = text("/detail/alarmName").ok_or_else(|| unknown("an event of an alarm without a name"))?;
+    Ok(alarm_in(
+        alarm,
+        text("/detail/state/value"),
+        text("/detail/state/reason"),
+    ))
+}
+
+/// What the news of an alarm asks for: only that it went to ALARM asks for anything.
+fn alarm_in(alarm: &str, state: Option<&str>, reason: Option<&str>) -> Trigger {
+    if state != Some("ALARM") {
         let what = format!("alarm {alarm:?} is not in ALARM");
-        return Ok(Trigger::Nothing { what });
+        return Trigger::Nothing { what };
     }
-    let why = message
-        .get("NewStateReason")
-        .and_then(Value::as_str)
-        .unwrap_or("no reason given");
+    let why = reason.unwrap_or("no reason given");
     let detail = format!("alarm {alarm:?} went to ALARM: {why}");
     let ending = Ending {
         status: Status::Aborted,
         cause: Cause::Alarm,
         detail,
     };
-    Ok(Trigger::Alarm {
+    Trigger::Alarm {
         alarm: alarm.to_owned(),
         ending,
-    })
+    }
 }

@@ -6,6 +6,7 @@
 //! Worlds are shared and outlive a test, so a rule makes everything it needs under a name of its own
 //! ([`Fixture::unique`]) and never counts what others may have made.
 
+mod alarms;
 pub mod attach;
 mod executions;
 mod leases;
@@ -21,6 +22,7 @@ use inoculate_core::names::FunctionName;
 use inoculate_core::ports::Ports;
 use jiff::Timestamp;
 
+pub use alarms::*;
 pub use executions::*;
 pub use leases::*;
 pub use library::*;
@@ -44,11 +46,21 @@ pub trait Fixture: Send + Sync {
     /// Publishes samples to a metric.
     async fn publish(&self, metric: &Metric, samples: &[(Timestamp, f64)]);
 
-    /// Makes an alarm that is in ALARM or not.
+    /// Makes an alarm of somebody else that is in ALARM or not.
     async fn make_alarm(&self, name: &str, in_alarm: bool);
+
+    /// Puts an alarm that is there into ALARM or out of it.
+    async fn set_alarm(&self, name: &str, in_alarm: bool);
 
     /// Starts an execution that waits, and stops it unless it is to go on. Returns its ARN.
     async fn make_execution(&self, name: &str, running: bool) -> String;
+
+    /// From now on, this listener hears what is told, of anything.
+    async fn listen(&self, listener: &str);
+
+    /// What a listener has heard since it began: messages as SNS delivers them (`Subject`, `Message`), and events as
+    /// EventBridge does.
+    async fn heard(&self, listener: &str) -> Vec<serde_json::Value>;
 
     /// Writes items as the layer writes them, keys included.
     async fn write_as_layer(&self, items: &[serde_json::Value]);
@@ -139,12 +151,18 @@ macro_rules! every_rule {
             an_unknown_event_source_is_an_error
             a_value_of_another_setting_is_refused
             alarms_are_in_the_order_asked_for_and_each_once
+            an_alarm_that_is_made_is_quiet_and_listed
+            an_alarm_made_again_is_one_and_keeps_its_state
+            alarms_are_deleted_and_so_is_what_is_not_there
+            alarms_of_others_are_not_listed
+            an_alarm_without_a_limit_is_refused
             points_are_whole_periods_oldest_first
             periods_without_data_have_no_point
             each_measure_has_its_own_period
             statistics_are_those_of_cloudwatch
             a_window_without_a_whole_period_has_no_points
-            a_notice_is_published
+            a_notice_reaches_people_and_programs
+            every_notice_can_be_published
             an_execution_is_known_by_its_arn
             an_unknown_execution_is_nothing
         }

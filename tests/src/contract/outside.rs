@@ -1,7 +1,9 @@
-//! Metrics, alarms and notices.
+//! Metrics and notices.
 
 use inoculate_core::experiment::{Measure, Metric};
 use inoculate_core::judge::{Point, Window};
+use inoculate_core::notice::{News, Notice, SOURCE};
+use inoculate_core::ports::Halt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -193,29 +195,45 @@ pub async fn a_window_without_a_whole_period_has_no_points(fixture: &dyn Fixture
     );
 }
 
-/// Unknown alarms are left out.
-pub async fn alarms_are_in_the_order_asked_for_and_each_once(fixture: &dyn Fixture) {
-    let base = fixture.unique("alarm");
-    let name = |which: &str| format!("{base}-{which}");
-    fixture.make_alarm(&name("quiet"), false).await;
-    fixture.make_alarm(&name("loud"), true).await;
-    let asked = ["quiet", "unknown", "loud", "quiet"].map(name);
-    let states = fixture.ports().alarms.states(&asked).await.unwrap();
-    let found: Vec<_> = states
-        .iter()
-        .map(|state| (state.name.clone(), state.in_alarm))
-        .collect();
-    assert_eq!(found, [(name("quiet"), false), (name("loud"), true)]);
-    assert_eq!(fixture.ports().alarms.states(&[]).await.unwrap(), []);
+/// A notice arrives twice: as a message for people and as an event for programs.
+pub async fn a_notice_reaches_people_and_programs(fixture: &dyn Fixture) {
+    let listener = fixture.unique("listener");
+    fixture.listen(&listener).await;
+    let name = format!("told-{listener}");
+    let (run, _) = build::run(&name);
+    let notice = Notice::of_run(
+        "inoculate",
+        &News::Started,
+        &run,
+        Some(&build::experiment()),
+        run.opened_at,
+    );
+    fixture.ports().notices.publish(&notice).await.unwrap();
+    let ask = || async {
+        let heard = fixture.heard(&listener).await;
+        let mut heard = heard.into_iter().filter(|heard| heard.to_string().contains(&name));
+        Some((heard.next()?, heard.next()?))
+    };
+    let (one, other) = eventually("both have arrived", ask).await;
+    let (message, event) = if one["Message"].is_null() {
+        (other, one)
+    } else {
+        (one, other)
+    };
+    assert_eq!(message["Subject"], notice.subject());
+    assert_eq!(message["Message"], notice.body());
+    assert_eq!(event["source"], SOURCE);
+    assert_eq!(event["detail-type"], "Inoculate Run Started");
+    assert_eq!(event["detail"], serde_json::to_value(&notice).unwrap());
+    assert_eq!(event["resources"], json!(notice.resources));
 }
 
-/// Whatever is in it: a notice has no form that could be wrong.
-pub async fn a_notice_is_published(fixture: &dyn Fixture) {
-    let notices = &fixture.ports().notices;
-    notices.publish("a subject", "a body").await.unwrap();
-    notices.publish("", "").await.unwrap();
-    notices
-        .publish(&"a long subject of two\nlines — ".repeat(20), "a body\nof two lines")
-        .await
-        .unwrap();
+/// Whatever people have written, and however much.
+pub async fn every_notice_can_be_published(fixture: &dyn Fixture) {
+    let reason = "two\nlines — \"quoted\" \\ \u{1f4a5} ".repeat(20_000);
+    let since = fixture.ports().clock.now();
+    for reason in [reason, String::new()] {
+        let notice = Notice::halted("inoculate", &Halt { reason, since });
+        fixture.ports().notices.publish(&notice).await.unwrap();
+    }
 }

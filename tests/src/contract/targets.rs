@@ -18,11 +18,11 @@ async fn allowed(fixture: &dyn Fixture) -> FunctionName {
     made(fixture, Some("allow"), None).await.name
 }
 
-/// A function that allows experiments, and the mapping from its queue, with this tag.
-async fn mapped(fixture: &dyn Fixture, tag: Option<&'static str>) -> (FunctionName, Setting) {
+/// A function that allows experiments, the mapping from its queue, with this tag, and the queue.
+async fn mapped(fixture: &dyn Fixture, tag: Option<&'static str>) -> (FunctionName, Setting, String) {
     let made = made(fixture, Some("allow"), Some(NewSource { tag })).await;
     let source = made.source.expect("it has a source");
-    (made.name, Setting::EventSource { source })
+    (made.name, Setting::EventSource { source: source.clone() }, source)
 }
 
 /// The value once no update is under way.
@@ -65,6 +65,10 @@ pub async fn a_function_is_described_with_its_consent(fixture: &dyn Fixture) {
             arn: made.arn.clone(),
             ready: true,
             allowed,
+            tags: tag
+                .map(|tag| ("inoculate".to_owned(), tag.to_owned()))
+                .into_iter()
+                .collect(),
         };
         assert_eq!(described.await, expected, "{tag:?}");
     }
@@ -135,7 +139,7 @@ pub async fn timeout_and_memory_are_set_and_set_back(fixture: &dyn Fixture) {
 
 /// Off, and on again.
 pub async fn an_event_source_is_switched_off_and_on(fixture: &dyn Fixture) {
-    let (function, setting) = mapped(fixture, Some("allow")).await;
+    let (function, setting, _) = mapped(fixture, Some("allow")).await;
     assert_eq!(settled(fixture, &function, &setting).await, SettingValue::Enabled(true));
     let values = [SettingValue::Enabled(false), SettingValue::Enabled(true)];
     set_and_read(fixture, &function, &setting, &values).await;
@@ -174,29 +178,30 @@ pub async fn a_value_that_somebody_else_set_is_not_overwritten(fixture: &dyn Fix
 /// The tag of the function does not count for its mappings. Without the tag a mapping can still be read and put back.
 pub async fn a_mapping_needs_a_tag_of_its_own(fixture: &dyn Fixture) {
     let targets = &fixture.ports().targets;
-    for (tag, missing) in [(Some("allow"), false), (Some("deny"), true), (None, true)] {
-        let (function, setting) = mapped(fixture, tag).await;
-        let untagged = targets.untagged(&function, &setting).await.unwrap();
-        assert_eq!(untagged.is_some(), missing, "{tag:?}: {untagged:?}");
-        let is_arn = |arn: &String| arn.starts_with("arn:aws:lambda:") && arn.contains(":event-source-mapping:");
-        assert!(untagged.iter().all(is_arn), "{untagged:?}");
+    for (tag, allowed) in [(Some("allow"), true), (Some("deny"), false), (None, false)] {
+        let (function, setting, source) = mapped(fixture, tag).await;
+        let mapping = targets.mapping(&function, &source).await.unwrap();
+        assert_eq!(mapping.allowed, allowed, "{tag:?}");
+        let arn = &mapping.arn;
+        assert!(
+            arn.starts_with("arn:aws:lambda:") && arn.contains(":event-source-mapping:"),
+            "{arn}"
+        );
         let values = [SettingValue::Enabled(false), SettingValue::Enabled(true)];
         set_and_read(fixture, &function, &setting, &values).await;
-        assert_eq!(targets.untagged(&function, &Setting::Timeout).await.unwrap(), None);
     }
 }
 
 /// A function that has sources, but not this one.
 pub async fn an_unknown_event_source_is_an_error(fixture: &dyn Fixture) {
-    let (function, _) = mapped(fixture, Some("allow")).await;
+    let (function, ..) = mapped(fixture, Some("allow")).await;
     let targets = &fixture.ports().targets;
-    let setting = Setting::EventSource {
-        source: "arn:aws:sqs:eu-west-1:123456789012:unknown".to_owned(),
-    };
+    let source = "arn:aws:sqs:eu-west-1:123456789012:unknown".to_owned();
+    let setting = Setting::EventSource { source: source.clone() };
     let (on, off) = (SettingValue::Enabled(true), SettingValue::Enabled(false));
     for error in [
         targets.read(&function, &setting).await.unwrap_err(),
-        targets.untagged(&function, &setting).await.unwrap_err(),
+        targets.mapping(&function, &source).await.unwrap_err(),
         targets.replace(&function, &setting, on, off).await.unwrap_err(),
     ] {
         assert_eq!(error.code, Code::TargetNotFound, "{error}");

@@ -9,16 +9,19 @@ mod runs;
 mod sketches;
 mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use inoculate_core::deployment::{Deployment, Roles};
 use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
+use inoculate_core::notice::{Kind, Notice};
 use inoculate_core::ports::{AlarmState, Clock, Evaluation, ExecutionState, Halt, Measured, Ports};
 use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::run_alarms::NewAlarm;
 use inoculate_core::seen::Written;
 use inoculate_core::undo::UndoRecord;
 use jiff::{SignedDuration, Timestamp};
@@ -55,10 +58,16 @@ pub struct State {
     pub experiments: BTreeMap<ExperimentName, Value>,
     /// The kill switch.
     pub halt: Option<Halt>,
-    /// The alarms, by name.
+    /// The states of the alarms, by name.
     pub alarms: BTreeMap<String, AlarmState>,
-    /// What was told to people, as subject and body.
-    pub notices: Vec<(String, String)>,
+    /// The alarms that runs made for themselves, by name, and when they were made last. Their states are in `alarms`.
+    pub made_alarms: BTreeMap<String, (NewAlarm, Timestamp)>,
+    /// What roles may not do, by the ARN of the role and the action. Every other action is permitted.
+    pub denied: BTreeSet<(String, String)>,
+    /// The condition key that the simulation of permissions would have to know; `None` when it knows enough.
+    pub simulation_lacks: Option<String>,
+    /// What people and programs were told, oldest first.
+    pub notices: Vec<Notice>,
     /// The executions of the state machine, with their input.
     pub executions: BTreeMap<RunId, (ExecutionState, Value)>,
     /// When which function's requests met a fault of the layer, oldest first.
@@ -140,10 +149,14 @@ pub struct At<'a> {
 impl At<'_> {
     /// A function as it was. Fails the test when there was none.
     pub fn function(&self, name: &str) -> &FunctionState {
-        let function = self.functions.iter().find(|(key, _)| key.as_str() == name);
-        function
-            .map(|(_, function)| function)
+        self.find(name)
             .unwrap_or_else(|| panic!("there was no function {name}"))
+    }
+
+    /// A function as it was, if there was one.
+    pub fn find(&self, name: &str) -> Option<&FunctionState> {
+        let mut functions = self.functions.iter();
+        functions.find_map(|(key, function)| (key.as_str() == name).then_some(function))
     }
 }
 
@@ -173,6 +186,19 @@ impl FunctionState {
     }
 }
 
+/// The name of the stack of a world.
+pub const STACK: &str = "inoculate";
+
+/// What the deployment of a world says: the caps of the template, and two roles.
+pub fn deployment() -> Deployment {
+    let role = |step: &str| format!("arn:aws:iam::123456789012:role/{STACK}-{step}");
+    let (inject, rollback) = (role("inject"), role("rollback"));
+    Deployment {
+        roles: Some(Roles { inject, rollback }),
+        ..Deployment::default()
+    }
+}
+
 /// The ARN of the execution of this name.
 pub fn execution_arn(id: &RunId) -> String {
     format!("arn:aws:states:eu-west-1:123456789012:execution:inoculate-experiment:{id}")
@@ -196,6 +222,7 @@ impl World {
     /// The ports into this world.
     pub fn ports(self: &Arc<Self>) -> Ports {
         Ports {
+            stack: STACK.to_owned(),
             runs: self.clone(),
             leases: self.clone(),
             library: self.clone(),
@@ -205,6 +232,7 @@ impl World {
             alarms: self.clone(),
             notices: self.clone(),
             clock: self.clone(),
+            permissions: Some(self.clone()),
             executions: Some(self.clone()),
         }
     }
@@ -242,6 +270,11 @@ impl World {
     pub fn run(&self, id: &RunId) -> RunState {
         self.look(|state| state.runs.get(id).cloned())
             .unwrap_or_else(|| panic!("there is no run {id}"))
+    }
+
+    /// What kinds of things people and programs were told, oldest first.
+    pub fn told(&self) -> Vec<Kind> {
+        self.look(|state| state.notices.iter().map(|notice| notice.kind).collect())
     }
 
     /// Puts an alarm into ALARM or out of it; makes it if need be.

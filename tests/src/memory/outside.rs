@@ -4,10 +4,15 @@ use async_trait::async_trait;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId};
+use inoculate_core::notice::Notice;
+use inoculate_core::permissions::{Deed, Simulated};
 use inoculate_core::ports::{
-    AlarmState, Alarms, ExecutionState, ExecutionStates, Executions, Function, Halt, Library, Notices, Targets,
+    self, AlarmState, Alarms, ExecutionState, ExecutionStates, Executions, Function, Halt, Library, Notices,
+    Permissions, Targets,
 };
+use inoculate_core::run_alarms::{MadeAlarm, NewAlarm};
 use inoculate_core::setting::{Reading, Setting, SettingValue};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{FunctionState, Mapping, State, World, execution_arn};
@@ -22,6 +27,7 @@ impl Targets for World {
                 arn: found.arn.clone(),
                 ready: found.updating_until <= state.now,
                 allowed: found.tags.get("inoculate").is_some_and(|tag| tag == "allow"),
+                tags: found.tags.clone(),
             })
         }))
     }
@@ -37,14 +43,13 @@ impl Targets for World {
         })
     }
 
-    async fn untagged(&self, function: &FunctionName, setting: &Setting) -> Result<Option<String>> {
-        let Setting::EventSource { source } = setting else {
-            return Ok(None);
-        };
+    async fn mapping(&self, function: &FunctionName, source: &str) -> Result<ports::Mapping> {
         self.look(|state| {
             let mapping = find(state, function)?.mapping(function, source)?;
-            let arn = format!("arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:{function}");
-            Ok((!mapping.allowed).then_some(arn))
+            Ok(ports::Mapping {
+                arn: format!("arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:{function}"),
+                allowed: mapping.allowed,
+            })
         })
     }
 
@@ -136,12 +141,50 @@ impl Alarms for World {
                 .collect()
         }))
     }
+
+    async fn make(&self, alarm: &NewAlarm) -> Result<()> {
+        if alarm.when.limit().is_none() {
+            return Err(Error::new(Code::InvalidExperiment, "an alarm needs one limit"));
+        }
+        self.change(|state| {
+            let new = || AlarmState {
+                name: alarm.name.clone(),
+                in_alarm: false,
+                reason: "Unchecked: Initial alarm creation".to_owned(),
+            };
+            state.alarms.entry(alarm.name.clone()).or_insert_with(new);
+            let made = (alarm.clone(), state.now);
+            state.made_alarms.insert(alarm.name.clone(), made);
+        });
+        Ok(())
+    }
+
+    async fn delete(&self, names: &[String]) -> Result<()> {
+        self.change(|state| {
+            for name in names {
+                state.alarms.remove(name);
+                state.made_alarms.remove(name);
+            }
+        });
+        Ok(())
+    }
+
+    async fn made(&self, prefix: &str) -> Result<Vec<MadeAlarm>> {
+        let made = |(name, (_, changed_at)): (&String, &(NewAlarm, Timestamp))| MadeAlarm {
+            name: name.clone(),
+            changed_at: *changed_at,
+        };
+        Ok(self.look(|state| {
+            let alarms = state.made_alarms.iter().filter(|(name, _)| name.starts_with(prefix));
+            alarms.map(made).collect()
+        }))
+    }
 }
 
 #[async_trait]
 impl Notices for World {
-    async fn publish(&self, subject: &str, body: &str) -> Result<()> {
-        self.change(|state| state.notices.push((subject.to_owned(), body.to_owned())));
+    async fn publish(&self, notice: &Notice) -> Result<()> {
+        self.change(|state| state.notices.push(notice.clone()));
         Ok(())
     }
 }
@@ -206,6 +249,24 @@ impl Executions for World {
             }
             Some(_) => Ok(()),
             None => Err(Error::new(Code::RunNotFound, format!("there is no execution {run_id}"))),
+        })
+    }
+}
+
+#[async_trait]
+impl Permissions for World {
+    async fn may(&self, role: &str, deed: &Deed) -> Result<Simulated> {
+        self.look(|state| {
+            if let Some(key) = &state.simulation_lacks {
+                return Ok(Simulated::Depends { on: vec![key.clone()] });
+            }
+            let is_denied = |action: &&&str| state.denied.contains(&(role.to_owned(), (**action).to_string()));
+            let actions: Vec<String> = deed.actions.iter().filter(is_denied).map(ToString::to_string).collect();
+            Ok(if actions.is_empty() {
+                Simulated::Allowed
+            } else {
+                Simulated::Denied { actions }
+            })
         })
     }
 }

@@ -14,16 +14,21 @@ import boto3
 NAMESPACE = "Machine"
 
 
-def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow"):
-    """A function to experiment on. It is never invoked, so its code does not matter."""
+def package(text):
+    """Code that is never run, so it does not matter what it says."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("bootstrap", "#!/bin/sh\n")
+        archive.writestr("bootstrap", f"#!/bin/sh\n{text}\n")
+    return code.getvalue()
+
+
+def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow"):
+    """A function to experiment on. It is never invoked."""
     role = boto3.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     client = boto3.client("lambda")
     tags = lambda value: {"inoculate": value} if value else {}
     made = client.create_function(
-        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Code={"ZipFile": code.getvalue()},
+        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Code={"ZipFile": package("first")},
         Timeout=timeout, MemorySize=memory, Tags=tags(tag),
     )
     source_arn = None
@@ -35,10 +40,10 @@ def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag
     return {"arn": made["FunctionArn"], "source": source_arn}
 
 
-def settings(name):
-    """Everything of a function that a fault could change."""
+def settings(name, version="$LATEST"):
+    """Everything of a function that a fault could change, and its code."""
     client = boto3.client("lambda")
-    answer = client.get_function(FunctionName=name)
+    answer = client.get_function(FunctionName=name, Qualifier=version)
     configuration = answer["Configuration"]
     mappings = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     return {
@@ -46,6 +51,7 @@ def settings(name):
         "memory": configuration["MemorySize"],
         "concurrency": answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
         "revision": configuration["RevisionId"],
+        "code": configuration["CodeSha256"],
         "sources": sorted((mapping["EventSourceArn"], mapping["State"]) for mapping in mappings),
     }
 
@@ -55,11 +61,29 @@ def reserve(name, executions):
     boto3.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=executions)
 
 
+def deploy(name, timeout=None, memory=None):
+    """Somebody else deploys the function: new code, these settings, a new version."""
+    client = boto3.client("lambda")
+    changes = {"Timeout": timeout, "MemorySize": memory}
+    client.update_function_configuration(FunctionName=name, **{key: value for key, value in changes.items() if value})
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    client.update_function_code(FunctionName=name, ZipFile=package("second"))
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    published = client.publish_version(FunctionName=name)
+    return {"version": published["Version"], "code": published["CodeSha256"]}
+
+
 def deny(role, action=None):
     """From now on the role may do nothing but write logs, or all but this one action."""
     what = {"Action": action} if action else {"NotAction": "logs:*"}
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Resource": "*"} | what]}
     boto3.client("iam").put_role_policy(RoleName=find_role(role), PolicyName="test-deny", PolicyDocument=json.dumps(policy))
+
+
+def grant(role, action):
+    """From now on the role may do this to anything."""
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": action}]}
+    boto3.client("iam").put_role_policy(RoleName=find_role(role), PolicyName="test-grant", PolicyDocument=json.dumps(policy))
 
 
 def allow(role):
@@ -77,13 +101,45 @@ def mute():
     boto3.client("events").disable_rule(Name="inoculate-stopped")
 
 
-def alarm(name, state):
+def alarm(name, state, topic=None):
+    """An alarm in a state. With a topic, it tells that of it."""
     client = boto3.client("cloudwatch")
     client.put_metric_alarm(
         AlarmName=name, Namespace=NAMESPACE, MetricName="Alarm", Statistic="Sum", Period=60, EvaluationPeriods=1,
         Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+        AlarmActions=[topic] if topic else [],
     )
     client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="set by the test")
+
+
+def alarms(prefix):
+    """The alarms whose names begin so, and what they tell of it."""
+    found = boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]
+    return [{"name": alarm["AlarmName"], "actions": alarm["AlarmActions"]} for alarm in found]
+
+
+def alarm_event(name, state):
+    """The event of an alarm, as CloudWatch sends it, from a source that may be used by everybody."""
+    client, source = boto3.client("events"), "test.cloudwatch"
+    rule = client.describe_rule(Name="inoculate-alarms")
+    pattern = json.loads(rule["EventPattern"])
+    if source not in pattern["source"]:
+        pattern["source"].append(source)
+        client.put_rule(Name=rule["Name"], EventPattern=json.dumps(pattern), State=rule["State"])
+    detail = {"alarmName": name, "state": {"value": state, "reason": "told by the test"}}
+    entry = {"Source": source, "DetailType": "CloudWatch Alarm State Change", "Detail": json.dumps(detail)}
+    answer = client.put_events(Entries=[entry])
+    assert answer["FailedEntryCount"] == 0, answer
+
+
+def fail_at(state):
+    """From now on executions fail in this state, which waits: not a step, and nothing that a Catch would see."""
+    client = boto3.client("stepfunctions")
+    machines = client.list_state_machines()["stateMachines"]
+    arn = next(m["stateMachineArn"] for m in machines if m["name"] == "inoculate-experiment")
+    definition = json.loads(client.describe_state_machine(stateMachineArn=arn)["definition"])
+    definition["States"][state]["Seconds"] = "{% $error('broken by the test') %}"
+    client.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
 
 
 def notify(topic, message):
@@ -101,6 +157,16 @@ def notices():
     boto3.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
     return [m["Body"] for m in boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])]
+
+
+def events():
+    """Listens to what Inoculate puts on the default bus, with a queue of its own; makes it on first use. Keeps what it heard."""
+    queue = boto3.client("sqs").create_queue(QueueName="events", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    boto3.client("events").put_rule(Name="events", EventPattern=json.dumps({"source": ["inoculate"]}))
+    boto3.client("events").put_targets(Rule="events", Targets=[{"Id": "queue", "Arn": arn}])
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
 
 
 def feed(name, behaviour):

@@ -42,6 +42,16 @@ fn call(stack: &Stack, action: &str, arguments: &Value) -> Value {
     answer.unwrap_or_else(|error| panic!("{action} {arguments}: {error}\n{}", stack.log_tail(20)))
 }
 
+/// An alarm as CloudWatch has it.
+pub(crate) fn described(alarm: &str) -> Value {
+    call(&SHARED.stack, "described", &json!({ "name": alarm }))
+}
+
+/// The topic that alarms of runs publish to.
+pub(crate) fn topic_arn() -> &'static str {
+    &SHARED.topic_arn
+}
+
 /// The ports on the shared stack. Each test has clients of its own, since each has a runtime of its own.
 pub(crate) struct OnStack {
     ports: Ports,
@@ -62,6 +72,8 @@ impl OnStack {
         let names = Names {
             table: TABLE.to_owned(),
             notices_topic_arn: Some(shared.topic_arn.clone()),
+            event_bus: Some("default".to_owned()),
+            abort_topic_arn: Some(shared.topic_arn.clone()),
         };
         let aws = Aws::with(config).unwrap_or_else(|error| panic!("{error}"));
         OnStack {
@@ -104,6 +116,16 @@ impl Fixture for OnStack {
         call(&SHARED.stack, "put", &json!({ "table": TABLE, "items": items }));
     }
 
+    async fn listen(&self, listener: &str) {
+        let arguments = json!({ "listener": listener, "topic": SHARED.topic_arn });
+        call(&SHARED.stack, "listen", &arguments);
+    }
+
+    async fn heard(&self, listener: &str) -> Vec<Value> {
+        let heard = call(&SHARED.stack, "heard", &json!({ "listener": listener }));
+        heard.as_array().expect("a list").clone()
+    }
+
     async fn make_execution(&self, name: &str, running: bool) -> String {
         let arguments = json!({ "name": name, "running": running });
         let arn = call(&SHARED.stack, "execution", &arguments);
@@ -112,5 +134,13 @@ impl Fixture for OnStack {
 
     async fn make_alarm(&self, name: &str, in_alarm: bool) {
         call(&SHARED.stack, "alarm", &json!({ "name": name, "in_alarm": in_alarm }));
+    }
+
+    async fn set_alarm(&self, name: &str, in_alarm: bool) {
+        call(
+            &SHARED.stack,
+            "set_alarm",
+            &json!({ "name": name, "in_alarm": in_alarm }),
+        );
     }
 }

@@ -70,6 +70,27 @@ def execution(name, running):
     return arn
 
 
+def listen(listener, topic):
+    """A queue that gets what is published to the topic, and the events of Inoculate on the default bus."""
+    sqs, events = boto3.client("sqs"), boto3.client("events")
+    url = sqs.create_queue(QueueName=listener)["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy, "VisibilityTimeout": "0"})
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    events.put_rule(Name=listener, EventPattern=json.dumps({"source": ["inoculate"]}))
+    events.put_targets(Rule=listener, Targets=[{"Id": "queue", "Arn": queue}])
+
+
+def heard(listener):
+    """What is in the queue. It stays there."""
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=listener)["QueueUrl"]
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
 def publish(metric, samples):
     dimensions = [{"Name": key, "Value": value} for key, value in metric["dimensions"].items()]
     data = [
@@ -104,7 +125,18 @@ def alarm(name, in_alarm):
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
     )
-    client.set_alarm_state(AlarmName=name, StateValue="ALARM" if in_alarm else "OK", StateReason="set by a test")
+    set_alarm(name, in_alarm)
+
+
+def set_alarm(name, in_alarm):
+    state = "ALARM" if in_alarm else "OK"
+    boto3.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="set by a test")
+
+
+def described(name):
+    """An alarm as CloudWatch has it."""
+    [found] = boto3.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return {key: value for key, value in found.items() if isinstance(value, (str, int, float, list))}
 
 
 action, arguments = sys.argv[1:]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use inoculate_aws::keys;
+use inoculate_core::deployment::{Deployment, Limits, variable};
 use inoculate_core::run::{Event, Status};
 use inoculate_step::environment;
 use inoculate_tests::machine::sweep as sweep_event;
@@ -40,11 +41,7 @@ fn the_table_has_the_names_that_the_code_uses() {
     let statements = inoculate().statements();
     let resources = statements.iter().flat_map(|statement| &statement.resources);
     let indexes: BTreeSet<&str> = resources.filter_map(|arn| Some(arn.split_once("/index/")?.1)).collect();
-    assert_eq!(
-        indexes,
-        BTreeSet::from([keys::RUNS_INDEX, keys::OPEN_INDEX]),
-        "in the roles"
-    );
+    assert_eq!(indexes, BTreeSet::from([keys::OPEN_INDEX]), "in the roles");
 }
 
 #[test]
@@ -73,8 +70,52 @@ fn every_function_gets_the_environment_that_it_reads() {
     let set: BTreeSet<&str> = variables.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(set, read);
     for function in inoculate().functions() {
-        let own = &inoculate().properties(function)["Environment"];
-        assert!(own.is_null(), "{function} has more: {own}");
+        let own = &inoculate().properties(function)["Environment"]["Variables"];
+        let own: BTreeSet<&str> = own
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let read = match function {
+            "BaselineFunction" => BTreeSet::from(environment::deployment::ALL),
+            _ => BTreeSet::new(),
+        };
+        assert_eq!(own, read, "{function}");
+    }
+}
+
+/// What the deployment says when nobody sets a parameter, as the function reads it, is what the code takes for the default.
+#[test]
+fn the_caps_of_the_account_are_parameters() {
+    let template = inoculate().value();
+    let variables = &inoculate().properties("BaselineFunction")["Environment"]["Variables"];
+    let parameter = |name: &str| &template["Parameters"][variables[name]["Ref"].as_str().unwrap()];
+    let default = |name: &str| match &parameter(name)["Default"] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let caps = |name: &str| variables[name]["Ref"].is_string().then(|| default(name));
+    let read = Deployment::read(|name| caps(name).or_else(|| Some(text(&variables[name])))).unwrap();
+    assert_eq!(read.limits, Limits::default());
+    let roles = read.roles.unwrap();
+    assert_eq!(
+        (roles.inject.as_str(), roles.rollback.as_str()),
+        ("${InjectRole.Arn}", "${RollbackRole.Arn}")
+    );
+    // What CloudFormation takes, the function can read.
+    for name in [variable::MAX_PERCENT, variable::MAX_DURATION_SECS, variable::MAX_RUNS] {
+        for limit in ["MinValue", "MaxValue"] {
+            let value = parameter(name)[limit].to_string();
+            let read = Deployment::read(|other| {
+                if other == name {
+                    Some(value.clone())
+                } else {
+                    caps(other)
+                }
+            });
+            assert!(read.is_ok(), "{name} of {value}: {read:?}");
+        }
     }
 }
 
@@ -160,7 +201,7 @@ fn a_sweep_that_leaves_something_undone_is_counted() {
     let filter = inoculate().properties("SweepFailedFilter");
     assert_eq!(
         filter["FilterPattern"],
-        format!("\"{}\"", inoculate_rollback::SWEEP_FAILED)
+        counts_lines_that_say(inoculate_rollback::SWEEP_FAILED)
     );
     assert_eq!(text(&filter["LogGroupName"]), "${RollbackLogs}");
     let (counted, alarm) = (
@@ -195,6 +236,24 @@ fn every_end_without_a_rollback_leads_to_the_rollback() {
     );
 }
 
+/// Experiments name alarms long after the deployment, so it is every alarm; and only those that went to ALARM.
+#[test]
+fn every_alarm_of_the_account_leads_to_the_rollback() {
+    let rule = inoculate().properties("AlarmRule");
+    let pattern = &rule["EventPattern"];
+    assert_eq!(pattern["source"], json!(["aws.cloudwatch"]));
+    assert_eq!(pattern["detail-type"], json!([inoculate_rollback::ALARM_EVENT]));
+    assert_eq!(pattern["detail"], json!({ "state": { "value": ["ALARM"] } }));
+    let [target] = list(&rule["Targets"])[..] else {
+        panic!("not one target")
+    };
+    assert_eq!(text(&target["Arn"]), "${RollbackFunction.Arn}");
+    assert!(
+        target["RetryPolicy"]["MaximumRetryAttempts"].as_u64() > Some(100),
+        "{target}"
+    );
+}
+
 #[test]
 fn whoever_calls_the_rollback_may() {
     let permissions = inoculate().all("AWS::Lambda::Permission");
@@ -208,10 +267,27 @@ fn whoever_calls_the_rollback_may() {
         .collect();
     let expected = [
         ("events.amazonaws.com", "${StoppedRule.Arn}"),
+        ("events.amazonaws.com", "${AlarmRule.Arn}"),
         ("sns.amazonaws.com", "${AbortTopic}"),
     ];
     let owned = |(who, what): (&str, &str)| (who.to_owned(), what.to_owned());
     assert_eq!(allowed, expected.map(owned).into());
+}
+
+/// The alarms that runs make for themselves publish to the topic whose name the functions get, under any name.
+#[test]
+fn alarms_may_publish_to_the_abort_topic() {
+    let variables = &inoculate().value()["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(text(&variables[environment::ABORT_TOPIC]), "${AbortTopic}");
+    let statements = inoculate().statements_of("AbortTopicPolicy");
+    let [statement] = &statements[..] else {
+        panic!("not one statement: {statements:?}")
+    };
+    assert_eq!(statement.actions, ["sns:Publish"]);
+    assert_eq!(statement.resources, ["${AbortTopic}"]);
+    let from = text(&statement.condition["ArnLike"]["aws:SourceArn"]);
+    let any = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*";
+    assert_eq!(from, any);
 }
 
 /// Signals to roll back: what cannot be delivered or fails is tried again, then kept, and somebody is told.
@@ -221,11 +297,12 @@ fn no_signal_to_roll_back_is_lost() {
     assert_eq!(text(&retries["FunctionName"]), "${RollbackFunction}");
     assert_eq!(retries["MaximumRetryAttempts"], 2, "the most there is");
     assert_eq!(retries["MaximumEventAgeInSeconds"], 21_600, "the most there is");
-    let rule = inoculate().properties("StoppedRule");
+    let [stopped, alarms] = ["StoppedRule", "AlarmRule"].map(|rule| inoculate().properties(rule));
     let subscription = inoculate().properties("AbortSubscription");
     for kept in [
         &retries["DestinationConfig"]["OnFailure"]["Destination"],
-        &rule["Targets"][0]["DeadLetterConfig"]["Arn"],
+        &stopped["Targets"][0]["DeadLetterConfig"]["Arn"],
+        &alarms["Targets"][0]["DeadLetterConfig"]["Arn"],
         &subscription["RedrivePolicy"]["deadLetterTargetArn"],
     ] {
         assert_eq!(text(kept), DEAD_LETTERS);
@@ -236,13 +313,13 @@ fn no_signal_to_roll_back_is_lost() {
         statements.retain(|s| s.actions == ["sqs:SendMessage"] && s.resources == [DEAD_LETTERS]);
         statements
     };
-    // The destination is written to with the role of the function; rule and topic need the policy of the queue.
+    // The destination is written to with the role of the function; rules and topic need the policy of the queue.
     assert_eq!(writing("RollbackRole").len(), 1);
     let sources = writing("LostSignalsPolicy").into_iter();
     let sources: Vec<String> = sources
         .map(|s| text(&s.condition["ArnEquals"]["aws:SourceArn"]))
         .collect();
-    assert_eq!(sources, ["${StoppedRule.Arn}", "${AbortTopic}"]);
+    assert_eq!(sources, ["${StoppedRule.Arn}", "${AlarmRule.Arn}", "${AbortTopic}"]);
     let alarm = inoculate().properties("LostSignalsAlarm");
     assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
     assert_eq!(text(&alarm["Dimensions"][0]["Value"]), "${LostSignals.QueueName}");
@@ -286,6 +363,11 @@ fn every_alarm_reaches_people_and_says_what_to_do() {
     }
 }
 
+/// Equal, and not contained: a run may be called `rollback_failed`, and a line may quote what somebody wrote.
+fn counts_lines_that_say(message: &str) -> String {
+    format!("{{ $.message = \"{message}\" }}")
+}
+
 /// The log line that the metric counts is the one that recording the event writes.
 #[test]
 fn a_rollback_that_could_not_restore_everything_is_counted() {
@@ -293,7 +375,7 @@ fn a_rollback_that_could_not_restore_everything_is_counted() {
     let name = Event::RollbackFailed { detail }.name();
     assert_eq!(name, Status::RollbackFailed.name());
     let filter = inoculate().properties("RollbackFailedFilter");
-    assert_eq!(filter["FilterPattern"], format!("\"{name}\""));
+    assert_eq!(filter["FilterPattern"], counts_lines_that_say(name));
     let (counted, alarm) = (
         &filter["MetricTransformations"][0],
         inoculate().properties("RollbackFailedAlarm"),

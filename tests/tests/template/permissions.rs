@@ -2,28 +2,36 @@
 
 use std::collections::BTreeSet;
 
+use inoculate_core::run_alarms;
 use inoculate_tests::template::{self, Statement, Template, list, text};
 use serde_json::json;
 
 const TARGETS: &str = "targets are named by experiments, which are written after the deployment; the tag limits it";
 const MAPPINGS: &str = "the id of a mapping is made by Lambda; the tag and the function limit it";
 const LOG_DELIVERY: &str = "log delivery knows no resources; Step Functions asks for exactly these";
+const ALARMS: &str = "the alarms of a run are named after it, and the name begins with the stack; no other alarm does";
 const METRICS: &str = "the action knows no resources; the namespace limits it";
+
+/// Reads what the policies of a role say.
+const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
 
 /// The roles of the functions under test.
 const SHOP_ROLES: [&str; 2] = ["PaymentsRole", "CheckoutRole"];
 const LAYER_POLICY: &str = "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/${InoculateStack}-layer";
 
 /// Every write action on more than a named resource, and why there is no other way.
-const ARGUED: [(&str, &str, &str); 13] = [
+const ARGUED: [(&str, &str, &str); 16] = [
     ("InjectRole", "lambda:PutFunctionConcurrency", TARGETS),
     ("InjectRole", "lambda:DeleteFunctionConcurrency", TARGETS),
     ("InjectRole", "lambda:UpdateFunctionConfiguration", TARGETS),
     ("InjectRole", "lambda:UpdateEventSourceMapping", MAPPINGS),
+    ("InjectRole", "cloudwatch:PutMetricAlarm", ALARMS),
+    ("InjectRole", "cloudwatch:DeleteAlarms", ALARMS),
     ("RollbackRole", "lambda:PutFunctionConcurrency", TARGETS),
     ("RollbackRole", "lambda:DeleteFunctionConcurrency", TARGETS),
     ("RollbackRole", "lambda:UpdateFunctionConfiguration", TARGETS),
     ("RollbackRole", "lambda:UpdateEventSourceMapping", MAPPINGS),
+    ("RollbackRole", "cloudwatch:DeleteAlarms", ALARMS),
     ("ExperimentRole", "logs:CreateLogDelivery", LOG_DELIVERY),
     ("ExperimentRole", "logs:UpdateLogDelivery", LOG_DELIVERY),
     ("ExperimentRole", "logs:DeleteLogDelivery", LOG_DELIVERY),
@@ -42,7 +50,7 @@ fn is_write(action: &str) -> bool {
     let (_, verb) = action
         .split_once(':')
         .unwrap_or_else(|| panic!("{action} is no action"));
-    let reads = ["Get", "List", "Describe", "Query", "ConditionCheck"];
+    let reads = ["Get", "List", "Describe", "Query", "ConditionCheck", "Simulate"];
     !reads.iter().any(|read| verb.starts_with(read))
 }
 
@@ -102,9 +110,24 @@ fn no_action_is_a_wildcard_and_none_gives_permissions() {
         for action in &statement.actions {
             assert!(!action.contains(['*', '?']), "{}: {action}", statement.holder);
             // Without iam:PassRole, UpdateFunctionConfiguration cannot give a function another role.
-            assert!(!action.starts_with("iam:"), "{}: {action}", statement.holder);
+            let gives = action.starts_with("iam:") && *action != SIMULATE;
+            assert!(!gives, "{}: {action}", statement.holder);
         }
     }
+}
+
+/// It tells what roles may do, so it is of those two only that the preflight asks about.
+#[test]
+fn only_the_preflight_asks_what_roles_may() {
+    let statements = statements();
+    let asking = statements
+        .iter()
+        .filter(|statement| statement.actions.contains(&SIMULATE));
+    let asking: Vec<_> = asking
+        .map(|statement| (statement.holder, statement.resources.clone()))
+        .collect();
+    let roles = ["InjectRole", "RollbackRole"].map(|role| format!("${{{role}.Arn}}"));
+    assert_eq!(asking, [("BaselineRole", roles.to_vec())]);
 }
 
 #[test]
@@ -152,9 +175,15 @@ fn functions_are_changed_only_where_their_owner_has_tagged_them() {
 
 /// Whatever their tags: stack tags spread to every resource, and a throttled rollback could not undo itself.
 #[test]
-fn inject_cannot_touch_our_own_functions() {
+fn nobody_can_touch_our_own_functions() {
+    for role in ["InjectRole", "RollbackRole"] {
+        cannot_touch_our_own_functions(role);
+    }
+}
+
+fn cannot_touch_our_own_functions(role: &str) {
     let template = template::inoculate();
-    let statements = template.statements_of("InjectRole");
+    let statements = template.statements_of(role);
     let denial = statements.iter().find(|statement| !statement.allows).unwrap();
     assert!(denial.condition.is_null(), "{denial:?}");
     let own: BTreeSet<String> = template
@@ -172,6 +201,82 @@ fn inject_cannot_touch_our_own_functions() {
         .flat_map(|statement| &statement.actions)
         .filter(|action| changes_lambda(action));
     assert_eq!(BTreeSet::from_iter(&denial.actions), changes.collect());
+}
+
+/// A topic or queue that any service could write to would be one that anybody can, through that service.
+#[test]
+fn who_writes_to_topics_and_queues_is_a_service_on_behalf_of_something_of_this_account() {
+    let template = template::inoculate();
+    let policies = template
+        .all("AWS::SNS::TopicPolicy")
+        .chain(template.all("AWS::SQS::QueuePolicy"));
+    let mut found = 0;
+    for (name, policy) in policies {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            let service = statement["Principal"]["Service"].as_str().unwrap();
+            assert!(service.ends_with(".amazonaws.com"), "{name}: {service}");
+            assert_eq!(statement["Principal"].as_object().unwrap().len(), 1, "{name}");
+            let conditions = &statement["Condition"];
+            let source = [&conditions["ArnLike"], &conditions["ArnEquals"]]
+                .into_iter()
+                .find(|arns| !arns.is_null());
+            let source = text(&source.unwrap()["aws:SourceArn"]);
+            let is_of_this_account = source.contains(":${AWS::AccountId}:") || !source.contains('*');
+            assert!(is_of_this_account, "{name}: {source}");
+            found += 1;
+        }
+    }
+    assert!(found >= 5, "the walk found only {found}");
+}
+
+#[test]
+fn every_role_is_taken_by_one_service_only() {
+    for (name, role) in template::inoculate().all("AWS::IAM::Role") {
+        let trust = list(&role["AssumeRolePolicyDocument"]["Statement"]);
+        assert_eq!(trust.len(), 1, "{name}");
+        assert_eq!(trust[0]["Action"], "sts:AssumeRole", "{name}");
+        assert_eq!(trust[0]["Principal"].as_object().unwrap().len(), 1, "{name}");
+        let service = trust[0]["Principal"]["Service"].as_str().unwrap();
+        // Lambda checks who may give its role to a function itself. The others would act for any account.
+        let account = &trust[0]["Condition"]["StringEquals"]["aws:SourceAccount"];
+        assert_eq!(
+            !account.is_null(),
+            service != "lambda.amazonaws.com",
+            "{name}: {service}"
+        );
+    }
+}
+
+/// The names that the code gives them, and nothing but the abort topic to publish to.
+#[test]
+fn only_alarms_of_runs_are_made_and_deleted() {
+    let own = run_alarms::prefix("${AWS::StackName}");
+    let alarms = format!("arn:${{AWS::Partition}}:cloudwatch:${{AWS::Region}}:${{AWS::AccountId}}:alarm:{own}*");
+    let mut found = BTreeSet::new();
+    for statement in template::inoculate().statements() {
+        let writes = |action: &&str| action.starts_with("cloudwatch:") && is_write(action);
+        for action in statement.actions.iter().copied().filter(writes) {
+            assert_eq!(
+                (statement.actions.len(), &statement.resources[..]),
+                (1, &[alarms.clone()][..])
+            );
+            found.insert((statement.holder, action));
+            if action == "cloudwatch:PutMetricAlarm" {
+                let actions = &statement.condition["ForAllValues:StringEquals"]["cloudwatch:AlarmActions"];
+                assert_eq!(text(actions), "${AbortTopic}");
+            }
+        }
+    }
+    let expected = [
+        ("InjectRole", "cloudwatch:DeleteAlarms"),
+        ("InjectRole", "cloudwatch:PutMetricAlarm"),
+        ("RollbackRole", "cloudwatch:DeleteAlarms"),
+    ];
+    assert_eq!(found, expected.into());
+    // The alarms of Inoculate itself are not among them.
+    for (name, alarm) in template::inoculate().all("AWS::CloudWatch::Alarm") {
+        assert!(!text(&alarm["AlarmName"]).starts_with(&own), "{name}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::report;
 const STARTS: usize = 100;
 
 /// The services that the steps make a client for before their first event.
-const SERVICES: [&str; 4] = ["dynamodb", "lambda", "cloudwatch", "sns"];
+const SERVICES: [&str; 5] = ["dynamodb", "lambda", "cloudwatch", "sns", "events"];
 
 /// What is started, and how it is called in the table.
 struct Subject {
@@ -102,7 +102,7 @@ fn python_functions(python: &PythonEnv) -> [Subject; 2] {
     };
     [
         subject("Python, import boto3", &[]),
-        subject("Python, the same 4 clients", &SERVICES),
+        subject("Python, the same 5 clients", &SERVICES),
     ]
 }
 
@@ -143,6 +143,11 @@ impl Subject {
             ("LANG", "en_US.UTF-8"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("INOCULATE_TABLE", "bench"),
+            (
+                "INOCULATE_NOTICES_TOPIC_ARN",
+                "arn:aws:sns:eu-west-1:123456789012:bench",
+            ),
+            ("INOCULATE_EVENT_BUS", "default"),
             ("PAYMENTS_FUNCTION", "bench"),
             ("ORDERS_TABLE", "bench"),
         ] {

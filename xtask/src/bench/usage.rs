@@ -132,6 +132,7 @@ fn sum(a: &Cost, b: &Cost, factor: f64) -> Cost {
         write_units: a.write_units + factor * b.write_units,
         read_units: a.read_units + factor * b.read_units,
         metrics: a.metrics + factor * b.metrics,
+        alarm_hours: a.alarm_hours + factor * b.alarm_hours,
         usd: 0.0,
     }
     .priced()

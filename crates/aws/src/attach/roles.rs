@@ -1,12 +1,12 @@
 //! IAM: the managed policies of roles.
 
 use aws_sdk_iam::error::ProvideErrorMetadata;
-use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use inoculate_core::attach::configuration::role_name;
 use inoculate_core::attach::port::Simulated;
 use inoculate_core::error::{Code, Error, Result};
 
 use super::AwsAttachments;
+use crate::permissions::simulated;
 
 /// What IAM answers when a role or a policy is not there, or a policy is not attached.
 const MISSING: &str = "NoSuchEntity";
@@ -81,27 +81,4 @@ impl AwsAttachments {
 fn no_role(name: &str) -> Error {
     Error::new(Code::TargetNotFound, format!("there is no role {name}"))
         .help("the function cannot run without its role")
-}
-
-/// A refusal for want of a condition key that only a real request has is no refusal yet.
-fn simulated(results: &[EvaluationResult]) -> Simulated {
-    let denied = |result: &&EvaluationResult| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed;
-    let denied: Vec<&EvaluationResult> = results.iter().filter(denied).collect();
-    let mut on: Vec<String> = denied
-        .iter()
-        .flat_map(|result| result.missing_context_values())
-        .cloned()
-        .collect();
-    on.sort();
-    on.dedup();
-    if denied.is_empty() {
-        Simulated::Allowed
-    } else if on.is_empty() {
-        let actions = denied.iter().map(|result| result.eval_action_name().to_owned());
-        Simulated::Denied {
-            actions: actions.collect(),
-        }
-    } else {
-        Simulated::Depends { on }
-    }
 }

@@ -2,12 +2,14 @@
 
 use futures_util::future::join_all;
 use inoculate_core::error::Result;
+use inoculate_core::notice::Notice;
 use inoculate_core::ports::Halt;
 use inoculate_core::run::{Cause, Ending, Phase, Run, Status};
 use inoculate_core::span::Span;
 
 use super::Context;
 use super::settle::settle;
+use super::tell::tell;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render;
@@ -28,12 +30,23 @@ pub(super) async fn halt(context: &Context<'_>, reason: &str, timeout: Span) -> 
     };
     ports.library.set_halt(Some(&halt)).await?;
     context.output.progress("halted: nothing starts any more");
+    let ended = end_all(context, &halt, timeout).await;
+    tell(context, &Notice::halted(&ports.stack, &halt)).await;
+    ended
+}
+
+/// Ends every run under way, and says what became of each.
+async fn end_all(context: &Context<'_>, halt: &Halt, timeout: Span) -> Result<Exit, Failure> {
+    let ports = &context.aws.ports;
     let listed = ports.runs.list(LATEST).await;
     let listed = listed.map_err(|error| error.context("halted, but the runs under way cannot be listed"))?;
     let under_way = listed.iter().filter(|run| run.phase < Phase::RolledBack);
     // All at once: one that takes its time must not hold up the others.
-    let ended = join_all(under_way.map(|run| end(context, run, reason, timeout))).await;
-    let halted = Halted { halt, runs: ended };
+    let ended = join_all(under_way.map(|run| end(context, run, &halt.reason, timeout))).await;
+    let halted = Halted {
+        halt: halt.clone(),
+        runs: ended,
+    };
     let all_settled = halted.runs.iter().all(|run| run.outcome.is_ok());
     let resume = context.global.line("resume");
     context

@@ -14,6 +14,7 @@ mod save;
 mod schema;
 mod settle;
 mod show;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod validate;

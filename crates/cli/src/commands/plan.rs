@@ -1,7 +1,7 @@
 //! `inoculate plan`
 
 use inoculate_core::error::{Code, Error};
-use inoculate_core::preflight;
+use inoculate_core::preflight::{self, Asking};
 
 use super::Context;
 use crate::exit::Exit;
@@ -18,13 +18,22 @@ pub(super) async fn plan(context: &Context<'_>, given: &Given) -> Result<Exit, F
     let experiment = given.experiment(ports.library.as_ref()).await?;
     // A run of its own name, so that every lease that is held counts as held by another.
     let run_id = run_id::generate(&experiment.name, ports.clock.now(), run_id::random())?;
-    let preflight = preflight::check(ports, &experiment, &run_id).await?;
-    let refused = !preflight.refusals.is_empty();
-    let outlook = Outlook::of(experiment, Some(preflight));
+    // What it allows decides over the experiment, so that without it nobody can say that a run could start.
+    let deployment = context.aws.baseline.deployment().await;
+    let asking = Asking {
+        run_id: &run_id,
+        deployment: deployment.as_ref().ok(),
+    };
+    let preflight = preflight::check(ports, &experiment, asking).await?;
+    let outlook = Outlook::of(experiment, Some(preflight)).limited_by(&deployment);
     context
         .output
         .result(&outlook, |style| render::plan::text(&outlook, style));
-    Ok(if refused { Exit::Refused } else { Exit::Upheld })
+    Ok(match outlook.could_start {
+        Some(true) => Exit::Upheld,
+        Some(false) => Exit::Refused,
+        None => Exit::Failed,
+    })
 }
 
 /// Says what the file says, without asking AWS.

@@ -9,6 +9,7 @@ use inoculate_core::span::Span;
 
 use super::Context;
 use crate::connection::RollbackAnswer;
+use crate::render::text::clean;
 
 /// How long to wait between two calls of the rollback function.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -44,7 +45,7 @@ pub(super) async fn settle(
             Err(error) if error.code.is_transient() => error,
             Err(error) => return Err(error),
         };
-        context.output.progress(&format!("  {}", unsettled.message));
+        context.output.progress(&format!("  {}", clean(&unsettled.message)));
         if clock.now().duration_since(begin) >= timeout.signed() {
             let message = format!("run {run} is not rolled back after {timeout}: {}", unsettled.message);
             let help = unsettled

@@ -1,17 +1,21 @@
 //! Ending runs, over a world in memory: the order of the calls, and what they leave behind.
 
+mod planning;
+mod telling;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use clap::Parser;
+use inoculate_core::deployment::Deployment;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{ExecutionState, Executions, Ports};
 use inoculate_core::run::{Cause, Ending, Event, Phase, Run, Status};
 use inoculate_core::undo::UndoState;
 use inoculate_step::Step;
-use inoculate_tests::memory::Account;
+use inoculate_tests::memory::{Account, deployment};
 use inoculate_tests::{World, build};
 use serde_json::{Value, json};
 
@@ -20,7 +24,7 @@ use super::halt::halt;
 use super::resume::resume;
 use super::settle::settle;
 use super::{Cli, Context};
-use crate::connection::{Connection, RollbackAnswer, RollbackFunction, rollback_event};
+use crate::connection::{BaselineFunction, Connection, RollbackAnswer, RollbackFunction, rollback_event};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -32,6 +36,7 @@ struct Stack {
     calls: Mutex<Vec<String>>,
     answers: Mutex<BTreeMap<RunId, VecDeque<Result<RollbackAnswer>>>>,
     executions_fail: bool,
+    deployment: Result<Deployment>,
 }
 
 impl Stack {
@@ -41,6 +46,7 @@ impl Stack {
             calls: Mutex::default(),
             answers: Mutex::default(),
             executions_fail: false,
+            deployment: Ok(deployment()),
         }
     }
 
@@ -113,6 +119,13 @@ impl Executions for Stack {
 }
 
 #[async_trait]
+impl BaselineFunction for Stack {
+    async fn deployment(&self) -> Result<Deployment> {
+        self.deployment.clone()
+    }
+}
+
+#[async_trait]
 impl RollbackFunction for Stack {
     async fn call(&self, run_id: &RunId, ending: &Ending) -> Result<RollbackAnswer> {
         self.note("rollback");
@@ -153,6 +166,7 @@ async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -
         ports,
         executions: stack.clone(),
         rollback: stack.clone(),
+        baseline: stack.clone(),
         attachments: Account::new(),
     };
     let global = Cli::try_parse_from(["inoculate", "list"]).unwrap().global;

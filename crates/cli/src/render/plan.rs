@@ -1,10 +1,12 @@
 //! What a run would do, and whether it could start now.
 
+use inoculate_core::deployment::{Deployment, Limits};
+use inoculate_core::error::Result;
 use inoculate_core::experiment::{Experiment, Guards, Measure, StopOn, StopWhen, Tolerance};
 use inoculate_core::judge::rounded;
 use inoculate_core::plan::{Plan, Touch};
 use inoculate_core::ports::Function;
-use inoculate_core::preflight::Preflight;
+use inoculate_core::preflight::{Guard, Note, Preflight};
 use inoculate_core::sizing::Sizing;
 use serde::Serialize;
 
@@ -18,8 +20,14 @@ pub struct Outlook {
     pub experiment: Experiment,
     /// What it would touch, for how long, at what cost.
     pub plan: Plan,
-    /// Whether it could start now; `null` when AWS was not asked.
+    /// Whether it could start now; `null` when AWS was not asked, or what the deployment allows is not known and nothing else
+    /// keeps it from starting.
     pub could_start: Option<bool>,
+    /// What the deployment allows; `null` when it is not known.
+    pub limits: Option<Limits>,
+    /// Why it is not known what the deployment allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits_problem: Option<String>,
     /// What AWS says; `null` when it was not asked.
     pub preflight: Option<Preflight>,
     /// Whether it would have enough data to tell.
@@ -35,8 +43,23 @@ impl Outlook {
             sizing: Sizing::of(&experiment, traffic),
             experiment,
             could_start: preflight.as_ref().map(|preflight| preflight.refusals.is_empty()),
+            limits: None,
+            limits_problem: None,
             preflight,
         }
+    }
+
+    /// The same with what the deployment allows, or why that is not known.
+    #[must_use]
+    pub fn limited_by(mut self, deployment: &Result<Deployment>) -> Outlook {
+        match deployment {
+            Ok(deployment) => self.limits = Some(deployment.limits.clone()),
+            Err(error) => {
+                self.limits_problem = Some(error.to_string());
+                self.could_start = self.could_start.filter(|could| !could);
+            }
+        }
+        self
     }
 }
 
@@ -70,8 +93,14 @@ pub fn text(outlook: &Outlook, style: Style) -> String {
         takes(plan, style),
         super::sizing::text(sizing, experiment, preflight.as_ref(), style),
         ends_early(&experiment.guards, style),
-        standing(experiment, preflight.as_ref(), style),
     ]);
+    parts.extend(preflight.as_ref().and_then(|preflight| checked(preflight, style)));
+    parts.extend(
+        preflight
+            .as_ref()
+            .and_then(|preflight| unchecked(outlook, preflight, style)),
+    );
+    parts.push(standing(outlook, preflight.as_ref(), style));
     parts.join("\n\n")
 }
 
@@ -201,17 +230,65 @@ pub(super) fn ends_early(guards: &Guards, style: Style) -> String {
         .alarms
         .iter()
         .map(|alarm| format!("when the alarm {alarm} goes to ALARM"));
-    list("ends early", judged.chain(alarms).map(|line| wrap("  ", &line)), style)
+    let own = guards
+        .abort_when
+        .iter()
+        .map(|alarm| format!("when an alarm of its own goes to ALARM: {alarm}"));
+    list(
+        "ends early",
+        judged.chain(alarms).chain(own).map(|line| wrap("  ", &line)),
+        style,
+    )
 }
 
-fn standing(experiment: &Experiment, preflight: Option<&Preflight>, style: Style) -> String {
+/// What the guards of the deployment found to be as it should be.
+fn checked(preflight: &Preflight, style: Style) -> Option<String> {
+    let lines = preflight.passed.iter().map(|note| wrap("  ", &said(note)));
+    (!preflight.passed.is_empty()).then(|| list("was checked", lines, style))
+}
+
+/// What nobody looked at, and why.
+fn unchecked(outlook: &Outlook, preflight: &Preflight, style: Style) -> Option<String> {
+    let lines: Vec<String> = match &outlook.limits_problem {
+        // The reason is the same for each of them.
+        Some(problem) => vec![wrap("  ", &format!("what the deployment allows: {problem}"))],
+        None => preflight.unchecked.iter().map(|note| wrap("  ", &said(note))).collect(),
+    };
+    (!lines.is_empty()).then(|| list("could NOT be checked", lines.into_iter(), style))
+}
+
+fn said(note: &Note) -> String {
+    format!("{}: {}", about(note.guard), note.detail)
+}
+
+/// What a guard is about, in a word or two.
+fn about(guard: Guard) -> &'static str {
+    match guard {
+        Guard::EnvironmentDiffers | Guard::EnvironmentNotAllowed => "environment",
+        Guard::PercentOverLimit => "percent",
+        Guard::DurationOverLimit => "duration",
+        Guard::OutsideWindow => "time window",
+        Guard::TooManyRuns => "runs",
+        Guard::PermissionMissing => "permissions",
+        other => other.name(),
+    }
+}
+
+fn standing(outlook: &Outlook, preflight: Option<&Preflight>, style: Style) -> String {
     let Some(preflight) = preflight else {
         return "AWS was not asked whether it could start.".to_owned();
     };
+    if preflight.refusals.is_empty() && outlook.could_start.is_none() {
+        let unsure = style.unsure("It is not known whether it could start");
+        return format!("{unsure}: what the deployment allows decides.");
+    }
     if preflight.refusals.is_empty() {
-        let alarms = match experiment.guards.alarms.as_slice() {
-            [] => "no alarm guards it".to_owned(),
-            alarms => format!("{} ready to stop it", count(alarms.len(), "alarm")),
+        let guards = &outlook.experiment.guards;
+        let alarms = match (guards.alarms.len(), guards.abort_when.len()) {
+            (0, 0) => "no alarm guards it".to_owned(),
+            (0, own) => format!("{} would be made to stop it", count(own, "alarm")),
+            (named, 0) => format!("{} ready to stop it", count(named, "alarm")),
+            (named, own) => format!("{} ready to stop it and {own} more to be made", count(named, "alarm")),
         };
         return format!("{}, {alarms}.", style.good("It could start now"));
     }

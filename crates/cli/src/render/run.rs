@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::findings::evidence;
 use super::journal::{entry, undone};
 use super::style::Style;
-use super::text::{clock, field, secs_between, time};
+use super::text::{clock, field, secs_between, time, wrap};
 use crate::details::RunDetails;
 
 /// Everything that is recorded of a run.
@@ -20,10 +20,18 @@ pub fn everything(details: &RunDetails, now: Timestamp, style: Style) -> String 
         .map(|one| entry(one, details.run.opened_at, style));
     let journal: Vec<String> = journal.collect();
     let mut parts = vec![result(details, now, style)];
+    parts.extend(own_alarms(details, style));
     if !journal.is_empty() {
         parts.push(format!("{}\n{}", style.bold("journal"), journal.join("\n")));
     }
     parts.join("\n\n")
+}
+
+/// The alarms that the run makes for itself while its faults are there.
+fn own_alarms(details: &RunDetails, style: Style) -> Option<String> {
+    let alarms = &details.experiment.as_ref()?.guards.abort_when;
+    let lines: Vec<String> = alarms.iter().map(|alarm| wrap("  ", &alarm.to_string())).collect();
+    (!lines.is_empty()).then(|| format!("{}\n{}", style.bold("alarms of its own"), lines.join("\n")))
 }
 
 /// What came of a run, with the evidence.
@@ -73,6 +81,14 @@ fn head(details: &RunDetails, now: Timestamp, style: Style) -> String {
         None => format!("{}, {took} ago", time(run.opened_at)),
     };
     lines.push(field("started", &took));
+    // While it matters: what is over by then was not ended by it.
+    if let Some(closes_at) = run.closes_at.filter(|_| run.rollback_at.is_none()) {
+        lines.push(field(
+            "window",
+            &format!("closes {}, and ends the run", time(closes_at)),
+        ));
+    }
+    lines.extend(run.unchecked.iter().map(|what| field("not checked", what)));
     lines.push(painted("status", &standing(run), |text| style.status(run.status, text)));
     let evaluation = details.results.evaluation.as_ref();
     // The verdict often gives the same reason; once is enough.

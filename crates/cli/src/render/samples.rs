@@ -1,7 +1,7 @@
 //! Runs to render in tests.
 
 use inoculate_core::error::Result;
-use inoculate_core::experiment::Experiment;
+use inoculate_core::experiment::{AbortAlarm, Experiment};
 use inoculate_core::groups::{Group, KeyKind};
 use inoculate_core::judge::{GroupWindow, Point, SeriesWindow, Verdict, Window, judge, judge_groups};
 use inoculate_core::layer::Stage;
@@ -46,6 +46,21 @@ guards: { alarms: [shop-revenue] }
 ",
     )
     .unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// Alarms that a run makes for itself.
+pub(crate) fn own_alarms() -> Vec<AbortAlarm> {
+    let alarms = serde_json::json!([
+        {
+            "metric": { "namespace": "Shop", "name": "FailedOrders", "statistic": "Average", "dimensions": { "Service": "checkout" } },
+            "period": "10s", "above": 5, "points": "2 of 3"
+        },
+        {
+            "metric": { "namespace": "Shop", "name": "PlacedOrders", "statistic": "Sum" },
+            "below": 1, "missing_data": "bad"
+        },
+    ]);
+    serde_json::from_value(alarms).unwrap()
 }
 
 /// What was measured before (from 0), while (until 188) and after there were faults.

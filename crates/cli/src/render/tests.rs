@@ -1,10 +1,13 @@
 //! What people read, as snapshots.
 
+use std::collections::BTreeMap;
+
+use inoculate_core::deployment::Deployment;
 use inoculate_core::error::{Code, Error};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::plan::Plan;
 use inoculate_core::ports::{Function, Halt};
-use inoculate_core::preflight::{CurrentSetting, Guard, Preflight, Refusal};
+use inoculate_core::preflight::{CurrentSetting, Guard, Note, Preflight, Refusal};
 use inoculate_core::run::Run;
 use inoculate_core::setting::{Setting, SettingValue};
 use inoculate_core::sizing::{Source, Traffic};
@@ -171,6 +174,22 @@ fn progress_phase_by_phase() {
 }
 
 #[test]
+fn a_run_with_alarms_of_its_own() {
+    let mut details = samples::running();
+    let without = everything(&details);
+    assert!(!without.contains("alarms of its own"), "{without}");
+    details.experiment.as_mut().unwrap().guards.abort_when = samples::own_alarms();
+    let with = everything(&details);
+    let alarms = "
+alarms of its own
+  Average of FailedOrders (Shop, Service checkout) above 5 in 2 of 3 periods of
+  10s
+  Sum of PlacedOrders (Shop) below 1 in a period of 1m, or without data
+";
+    assert!(with.contains(alarms), "{with}");
+}
+
+#[test]
 fn a_list_of_runs() {
     let runs = [
         samples::running().run,
@@ -190,6 +209,7 @@ fn a_plan_says_what_ends_the_run_early() {
         alarms: alarms.to_vec(),
         stop_on,
         stop_when,
+        ..Guards::default()
     };
     let all = [
         Guards::default(),
@@ -197,6 +217,10 @@ fn a_plan_says_what_ends_the_run_early() {
         guards(&[], StopOn::Never, None),
         guards(&alarms, StopOn::Never, None),
         guards(&[], StopOn::Never, Some(StopWhen::Established)),
+        Guards {
+            abort_when: samples::own_alarms(),
+            ..guards(&alarms, StopOn::Harm, None)
+        },
     ];
     let texts = all.map(|guards| fits(plan::ends_early(&guards, Style::PLAIN)));
     assert_snapshot!(texts.join("\n\n"));
@@ -214,12 +238,14 @@ fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
             arn: "arn:aws:lambda:eu-west-1:123456789012:function:shop-payments".into(),
             ready: true,
             allowed,
+            tags: BTreeMap::new(),
         }],
         settings: vec![CurrentSetting {
             function: "shop-payments".parse().unwrap(),
             setting: Setting::ReservedConcurrency,
             now: SettingValue::Unreserved,
             to: SettingValue::Executions(0),
+            mapping_arn: None,
         }],
         ..Preflight::default()
     }
@@ -229,6 +255,64 @@ fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
 fn a_plan_that_could_start() {
     let outlook = outlook(Some(preflight(true, vec![])));
     assert_snapshot!(fits(plan::text(&outlook, Style::PLAIN)));
+}
+
+fn notes(notes: &[(Guard, &str)]) -> Vec<Note> {
+    let note = |(guard, detail): &(Guard, &str)| Note {
+        guard: *guard,
+        detail: (*detail).to_owned(),
+    };
+    notes.iter().map(note).collect()
+}
+
+#[test]
+fn a_plan_says_what_was_checked_and_what_could_not_be() {
+    let preflight = Preflight {
+        passed: notes(&[
+            (
+                Guard::EnvironmentNotAllowed,
+                "production, as the tags of the functions say",
+            ),
+            (Guard::PercentOverLimit, "100 percent of requests, at most 100"),
+            (
+                Guard::OutsideWindow,
+                "open until Wed 2026-03-04 17:00 Europe/Berlin; that leaves 1m 20s for the faults, of the 2m that they may last, and \
+                 ends them then",
+            ),
+        ]),
+        unchecked: notes(&[(
+            Guard::PermissionMissing,
+            "the simulation of IAM cannot tell what the roles may do: it depends on aws:ResourceTag/inoculate",
+        )]),
+        ..preflight(true, vec![])
+    };
+    let known = outlook(Some(preflight)).limited_by(&Ok(Deployment::default()));
+    let text = |outlook: &Outlook| {
+        let text = plan::text(outlook, Style::PLAIN);
+        let from = text.find("was checked").or(text.find("could NOT")).unwrap();
+        fits(text[from..].to_owned())
+    };
+    let error = Error::new(
+        Code::AccessDenied,
+        "reading the environment of the function inoculate-baseline: AccessDenied",
+    )
+    .help("give the role or user the permission that is named");
+    let unknown = outlook(Some(self::preflight(true, vec![]))).limited_by(&Err(error));
+    assert_eq!((known.could_start, unknown.could_start), (Some(true), None));
+    assert_snapshot!([text(&known), text(&unknown)].join("\n\n---\n\n"));
+    let json = serde_json::to_value(&known).unwrap();
+    assert_eq!(json["limits"]["max_runs"], 5);
+    assert_eq!(json["preflight"]["passed"][0]["guard"], "environment_not_allowed");
+}
+
+#[test]
+fn a_run_says_when_its_window_closes_and_what_was_not_checked() {
+    let mut details = samples::running();
+    details.run.closes_at = Some(at(600));
+    details.run.unchecked = vec!["what the roles may do could not be asked: AccessDenied".to_owned()];
+    let text = everything(&details);
+    let head: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(head.join("\n"));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use inoculate_core::judge::rounded;
 use inoculate_core::judge::{Finding, Limits};
+use inoculate_core::notice::is_unsafe;
 use jiff::Timestamp;
+
+use super::style::Style;
 
 /// How wide text may be.
 pub const WIDTH: usize = 80;
@@ -10,11 +13,50 @@ pub const WIDTH: usize = 80;
 /// Where the values of a list of fields start.
 pub const LABEL: usize = 13;
 
-/// The text without control characters: records hold words of others, and a terminal obeys escape codes.
+/// The text on one line, without characters that act: records hold words of others, and a terminal obeys escape codes.
 pub fn clean(text: &str) -> String {
     text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|letter| if is_unsafe(letter) { ' ' } else { letter })
         .collect()
+}
+
+/// What may go to a terminal of a whole output: its lines and, with colour, its colours. For what was not made
+/// [`clean`] piece by piece.
+pub fn harmless(text: &str, style: Style) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let colour = style.colour.then(|| colour(rest)).flatten();
+        let piece = colour.unwrap_or(&rest[..letter.len_utf8()]);
+        if colour.is_some() || letter == '\n' || !is_unsafe(letter) {
+            shown.push_str(piece);
+        } else {
+            shown.push(' ');
+        }
+        rest = &rest[piece.len()..];
+    }
+    shown
+}
+
+/// The code that a text begins with, if it is one that changes the colour.
+fn colour(text: &str) -> Option<&str> {
+    let numbers = text.strip_prefix("\x1b[")?;
+    let end = numbers.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    let is_colour = numbers[end..].starts_with('m');
+    is_colour.then(|| &text[.."\x1b[".len() + end + 1])
+}
+
+/// JSON as a terminal may show it: what acts is written as an escape of JSON, which means the same.
+pub fn harmless_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter != '\n' && is_unsafe(letter) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 /// Breaks a text between words. The first line starts with `first`, the others with as many blanks.
@@ -121,6 +163,42 @@ mod tests {
         let long = "x".repeat(100);
         assert_eq!(wrap("", &long), long);
         assert_eq!(wrap("a  ", ""), "a");
+    }
+
+    const HOSTILE: &str = "a\x1b[2J\x1b]0;title\x07\r\u{9b}31mb\u{202e}c\x1b[31md\x1b[0m\x1b[8;1Hé\u{7f}\ne\x1b[";
+
+    #[test]
+    fn nothing_but_lines_and_colours_reaches_the_terminal() {
+        assert_eq!(
+            harmless(HOSTILE, Style::PLAIN),
+            "a [2J ]0;title   31mb c [31md [0m [8;1Hé \ne ["
+        );
+        let colourful = Style {
+            terminal: true,
+            colour: true,
+        };
+        assert_eq!(
+            harmless(HOSTILE, colourful),
+            "a [2J ]0;title   31mb c\x1b[31md\x1b[0m [8;1Hé \ne ["
+        );
+        let ours = format!("{}\n{}", colourful.bad("error"), colourful.dim("a"));
+        assert_eq!(harmless(&ours, colourful), ours);
+    }
+
+    #[test]
+    fn json_says_the_same_without_characters_that_act() {
+        let json = serde_json::to_string_pretty(&serde_json::json!({ HOSTILE: [HOSTILE] })).unwrap();
+        let shown = harmless_json(&json);
+        assert!(
+            shown.chars().all(|letter| letter == '\n' || !is_unsafe(letter)),
+            "{shown:?}"
+        );
+        assert!(
+            json.chars().any(|letter| letter != '\n' && is_unsafe(letter)),
+            "serde_json escapes less than that"
+        );
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&shown), read(&json));
     }
 
     #[test]

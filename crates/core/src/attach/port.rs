@@ -8,6 +8,7 @@ use super::merge::Change;
 use super::record::Record;
 use crate::error::Result;
 use crate::names::{FunctionName, RunId};
+pub use crate::permissions::Simulated;
 
 /// What came of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,23 +35,6 @@ pub struct RoleUser {
     pub layers: Vec<String>,
     /// The table that its environment names for the layer.
     pub table: Option<String>,
-}
-
-/// What IAM says a role may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Simulated {
-    /// All of it.
-    Allowed,
-    /// Not these actions.
-    Denied {
-        /// The actions.
-        actions: Vec<String>,
-    },
-    /// It depends on what only a real request says.
-    Depends {
-        /// The condition keys.
-        on: Vec<String>,
-    },
 }
 
 /// What one environment of a function wrote of a run: an item of the layer, as far as it tells that the layer is there.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::configuration::{Configuration, Enclosed, LayerVersion, Ours, TABLE, WRAPPER, WRAPPER_PATH, role_name};
 use super::merge::{MOST_BYTES, MOST_LAYERS};
+use crate::shell::word;
 
 /// Why nothing was changed, as a stable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -152,13 +153,15 @@ impl Refusal {
 
 /// The command by which an owner allows experiments.
 pub fn tag_command(function_arn: &str) -> String {
-    format!("aws lambda tag-resource --resource {function_arn} --tags inoculate=allow")
+    let function = word(function_arn);
+    format!("aws lambda tag-resource --resource {function} --tags inoculate=allow")
 }
 
 /// The command that attaches or detaches the policy by hand.
 pub(super) fn policy_command(verb: &str, role: &str, policy: &str) -> String {
     format!(
-        "aws iam {verb}-role-policy --role-name {} --policy-arn {policy}",
-        role_name(role)
+        "aws iam {verb}-role-policy --role-name {} --policy-arn {}",
+        word(role_name(role)),
+        word(policy)
     )
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Problem, child};
-use crate::experiment::{BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows};
+use super::{Problem, alarms, child, guards};
+use crate::experiment::{AbortAlarm, BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows};
 use crate::expression::{Piece, pieces};
 use crate::fault::{FaultPlan, MAX_SECS};
 use crate::span::Span;
@@ -18,6 +18,7 @@ struct Draft {
     faults: Vec<(String, Fault)>,
     all_faults_sound: bool,
     measures: Vec<(String, Measure)>,
+    alarms: Vec<(String, AbortAlarm)>,
 }
 
 /// The shortest baseline of a run with the layer.
@@ -56,12 +57,19 @@ pub(super) fn problems(value: &Value) -> Vec<Problem> {
         all_faults_sound: faults.len() == written,
         faults,
         measures: parts(value, "/steady_state"),
+        alarms: parts(value, "/guards/abort_when"),
     };
     let mut problems = Vec::new();
     reach(&draft, &mut problems);
     faults_fit(&draft, &mut problems);
     windows_fit(&draft, &mut problems);
     measures_fit(&draft, &mut problems);
+    let longest = draft.blast_radius.as_ref().map(|radius| radius.longest);
+    problems.extend(alarms::problems(&draft.alarms, longest));
+    let any_time = part(value, "/guards/any_time").unwrap_or_default();
+    problems.extend(guards::windows(&parts(value, "/guards/windows"), any_time));
+    let tags = draft.blast_radius.as_ref().map(|radius| guards::tags(&radius.tags));
+    problems.extend(tags.into_iter().flatten());
     problems
 }
 
@@ -285,6 +293,12 @@ fn expression_fits(pointer: &str, expression: &str, measure: &Measure, problems:
             problems.push(Problem::at(child(&child(pointer, "metrics"), id), message).help("leave it out, or use it"));
         }
     }
+    if calls_a_function(expression) {
+        let message = "the expression calls a Lambda function";
+        let help =
+            "`LAMBDA` would have CloudWatch invoke a function in every round; use metrics and the functions on them";
+        problems.push(Problem::at(child(pointer, "expression"), message).help(help));
+    }
     for word in used {
         if !measure.metrics.contains_key(word) {
             let ids: Vec<&str> = measure.metrics.keys().map(String::as_str).collect();
@@ -293,6 +307,20 @@ fn expression_fits(pointer: &str, expression: &str, measure: &Measure, problems:
             problems.push(Problem::at(child(pointer, "expression"), message).help(help));
         }
     }
+}
+
+/// Whether an expression has CloudWatch invoke a function, whichever: measuring touches nothing.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_MultiDataSources-Custom-Use.html>
+fn calls_a_function(expression: &str) -> bool {
+    let pieces = pieces(expression);
+    let is_call = |pair: &[Piece<'_>]| match pair {
+        [Piece::Word(word), Piece::Other(after)] => {
+            word.eq_ignore_ascii_case("lambda") && after.trim_start().starts_with('(')
+        }
+        _ => false,
+    };
+    pieces.windows(2).any(is_call)
 }
 
 /// The ids in an expression: words that start with a lower-case letter, outside of quotes.

@@ -7,7 +7,10 @@
 //! 3. [`meaning`]: what a schema cannot say: references, sums, things that must fit together. It looks at every
 //!    part that is sound by itself, even when another part is not.
 
+mod alarms;
 mod document;
+mod form;
+mod guards;
 mod meaning;
 mod structure;
 

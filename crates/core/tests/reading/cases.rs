@@ -330,6 +330,13 @@ pub(crate) const BAD_FIT: &[(&str, Edits)] = &[
             ("placed: {", "«placed: {"),
         ],
     ),
+    (
+        "expression that calls a function",
+        &[(
+            "expression: 100 * failed / placed",
+            "expression: «failed / placed + LAMBDA (\"shop-payments\")",
+        )],
+    ),
     ("id with a capital", &[("placed: {", "«Placed: {"), ("/ placed", "/ 2")]),
     ("two measures of one name", &[("- name: latency", "- name: «failures")]),
     (

@@ -8,9 +8,13 @@
 
 use inoculate_core::read::{Problem, experiment_from_text};
 
+mod alarms;
 mod cases;
+mod guards;
 
+use alarms::*;
 use cases::*;
+use guards::*;
 
 fn edited(edits: Edits) -> String {
     let mut text = VALID.to_owned();
@@ -113,6 +117,26 @@ fn faults_of_the_layer() {
         }
     }
     insta::assert_snapshot!(catalogue(BAD_LAYER));
+}
+
+#[test]
+fn alarms_that_a_run_makes_for_itself() {
+    for (name, edits) in GOOD_ALARMS {
+        if let Err(problems) = experiment_from_text(&edited(edits)) {
+            panic!("{name}: {problems:#?}");
+        }
+    }
+    insta::assert_snapshot!(catalogue(BAD_ALARMS));
+}
+
+#[test]
+fn environments_tags_and_time_windows() {
+    for (name, edits) in GOOD_GUARDS {
+        if let Err(problems) = experiment_from_text(&edited(edits)) {
+            panic!("{name}: {problems:#?}");
+        }
+    }
+    insta::assert_snapshot!(catalogue(BAD_GUARDS));
 }
 
 #[test]

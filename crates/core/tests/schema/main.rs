@@ -1,14 +1,21 @@
-//! `docs/experiment.schema.json` is what editors use and `docs/experiment.md` what people read; both must say the same as
-//! the code.
+//! `docs/experiment.schema.json` is what editors use and `docs/experiment.md` what people read; `docs/event.schema.json` and
+//! `docs/events.md` are for who listens. All must say the same as the code.
 
-#![expect(clippy::unwrap_used, reason = "a test says what it found by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it found by panicking"
+)]
 
+mod events;
+mod notices;
 mod reference;
 
 use std::fs;
 use std::path::PathBuf;
 
 use inoculate_core::experiment::Experiment;
+use inoculate_core::notice::Notice;
 use serde_json::Value;
 
 /// Compares a file in `docs/` with what the code says, or writes it anew.
@@ -20,7 +27,7 @@ fn assert_current(name: &str, current: &str) {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == current,
-        "docs/{name} does not say what the types in crates/core/src/experiment.rs say.\n\
+        "docs/{name} does not say what the types in crates/core/src say.\n\
          Write it anew and commit it:\n\n    UPDATE_SCHEMA=1 cargo test -p inoculate-core --test schema\n"
     );
 }
@@ -34,6 +41,17 @@ fn the_committed_schema_is_current() {
 #[test]
 fn the_committed_reference_is_current() {
     assert_current("experiment.md", &reference::page(&Experiment::json_schema()));
+}
+
+#[test]
+fn the_committed_schema_of_events_is_current() {
+    let current = serde_json::to_string_pretty(&Notice::json_schema()).unwrap() + "\n";
+    assert_current("event.schema.json", &current);
+}
+
+#[test]
+fn the_committed_page_of_events_is_current() {
+    assert_current("events.md", &events::page(&Notice::json_schema()));
 }
 
 /// Every object in the schema that has `properties`, with where it is.

@@ -59,6 +59,8 @@ fn nested(schema: &Value, group: &Value) -> String {
     for (name, field) in group["properties"].as_object().unwrap() {
         let inner = if field["additionalProperties"].is_object() {
             &field["additionalProperties"]
+        } else if field["items"].is_object() {
+            &field["items"]
         } else {
             field
         };
@@ -129,6 +131,7 @@ fn form(schema: &Value, field: &Value) -> String {
             words.join(" or ")
         }
         Some("string") => "text".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
         None if resolved["type"].is_array() => "text, a number, or true or false".to_owned(),
         _ => "one of the kinds below".to_owned(),
     }
