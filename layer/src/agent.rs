@@ -253,6 +253,15 @@ impl Inner {
         }
     }
 
+    /// Puts a problem in line for the run of an invocation. That is the latest, as runs of one function follow each other.
+    /// The invocation may have ended meanwhile.
+    fn tell_latest(&self, problem: &str) {
+        let run = self.state().outbox.tallies.latest_run().cloned();
+        if let Some(run) = run {
+            self.tell(&run, problem);
+        }
+    }
+
     /// Sees to it that problems are written, although there may be no invocation to write beside of.
     fn write_problems(self: &Arc<Self>) {
         let mut state = self.state();
@@ -450,11 +459,12 @@ impl Interceptor for Agent {
         let kind = serde_json::to_value(fault).unwrap_or_default();
         let kind = kind.as_str().unwrap_or_default();
         self.0.say("a fault cannot begin", format!("{kind}: {reason}"));
-        // That of this invocation, as runs of one function follow each other. It may have ended meanwhile.
-        let run = self.0.state().outbox.tallies.latest_run().cloned();
-        if let Some(run) = run {
-            self.0.tell(&run, &format!("the fault {kind} cannot begin: {reason}"));
-        }
+        self.0.tell_latest(&format!("the fault {kind} cannot begin: {reason}"));
+    }
+
+    fn trouble(&self, problem: &str) {
+        self.0.say("something does not work", problem.to_owned());
+        self.0.tell_latest(problem);
     }
 
     fn finished(&self, outcome: Outcome) {

@@ -78,8 +78,8 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         }
         Command::ExecChild(parent, command) => exec::run_child(parent, &command, Log::new(Config::from_env().0.log)),
         Command::Probe(pid) => match probe::find(&Config::from_env().0, pid) {
-            Some(address) => {
-                println!("{address}");
+            Some(variables) => {
+                println!("{}", variables.join("\n"));
                 ExitCode::SUCCESS
             }
             None => ExitCode::FAILURE,

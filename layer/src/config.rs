@@ -9,6 +9,7 @@
 //! | `INOCULATE_READ_MS` | the longest that an invocation waits for the lease, when a run was active and the last reading is too old; 0 to 500 | `150` |
 //! | `INOCULATE_POLL_MS` | how often the lease is read while no run is active; 100 to 60000 | `10000` |
 //! | `INOCULATE_PORT` | the port of the proxy when it is an extension | `9009` |
+//! | `INOCULATE_DEPENDENCIES` | the services whose calls pass through the layer, like `dynamodb,lambda` | none |
 //! | `INOCULATE_LOG` | `off`, `error`, `info` or `debug` | `info` |
 //!
 //! A mistake is never fatal and never lets more happen: what cannot be read counts as its most careful value
@@ -17,6 +18,8 @@
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use inoculate_core::service::Service;
 
 use crate::log::Level;
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub poll: Duration,
     /// The port of the proxy in an extension.
     pub port: u16,
+    /// The services whose calls pass through the layer.
+    pub dependencies: Vec<Service>,
     /// How much is logged.
     pub log: Level,
 }
@@ -127,6 +132,7 @@ impl Config {
                 "be a port from 1 to 65535",
                 |text| text.parse().ok().filter(|port| *port != 0),
             ),
+            dependencies: reader.dependencies(),
             log: reader.value(
                 "INOCULATE_LOG",
                 Level::Info,
@@ -180,6 +186,30 @@ impl<Get: Fn(&str) -> Option<OsString>> Reader<Get> {
         });
         careful
     }
+
+    /// The services in `INOCULATE_DEPENDENCIES`. A name that is not known costs only itself.
+    fn dependencies(&mut self) -> Vec<Service> {
+        let variable = "INOCULATE_DEPENDENCIES";
+        let raw = (self.get)(variable).unwrap_or_default();
+        let text = raw.to_string_lossy();
+        let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        let mut services: Vec<Service> = names.iter().filter_map(|name| Service::named(name)).collect();
+        if services.len() < names.len() {
+            let taken: Vec<&str> = services.iter().map(|service| service.name()).collect();
+            self.mistakes.push(Mistake {
+                variable,
+                expected: "be a list of services that docs/layer.md names",
+                taken: if taken.is_empty() {
+                    "none".to_owned()
+                } else {
+                    taken.join(",")
+                },
+            });
+        }
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -232,6 +262,7 @@ mod tests {
                 read: Duration::from_millis(150),
                 poll: Duration::from_secs(10),
                 port: 9009,
+                dependencies: vec![],
                 log: Level::Info
             }
         );
@@ -247,9 +278,11 @@ mod tests {
             ("INOCULATE_READ_MS", "70"),
             ("INOCULATE_POLL_MS", "500"),
             ("INOCULATE_PORT", "9100"),
+            ("INOCULATE_DEPENDENCIES", "lambda, dynamodb,lambda,"),
             ("INOCULATE_LOG", "debug"),
         ]);
         assert_eq!(mistakes, [""; 0]);
+        assert_eq!(config.dependencies, [Service::DynamoDb, Service::Lambda]);
         let api = config.runtime_api.unwrap();
         assert_eq!(
             (api.authority.as_str(), api.prefix.as_str()),
@@ -274,6 +307,7 @@ mod tests {
             ("INOCULATE_READ_MS", "501"),
             ("INOCULATE_POLL_MS", "soon"),
             ("INOCULATE_PORT", "0"),
+            ("INOCULATE_DEPENDENCIES", "DynamoDB,sqs,https://x"),
             ("INOCULATE_LOG", "loud"),
         ]);
         assert_eq!(
@@ -286,6 +320,7 @@ mod tests {
                 "INOCULATE_READ_MS should be milliseconds from 0 to 500; taken as 0ns",
                 "INOCULATE_POLL_MS should be milliseconds from 100 to 60000; taken as 10s",
                 "INOCULATE_PORT should be a port from 1 to 65535; taken as 9009",
+                "INOCULATE_DEPENDENCIES should be a list of services that docs/layer.md names; taken as sqs",
                 "INOCULATE_LOG should be off, error, info or debug; taken as info",
             ]
         );

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::asker::Asker;
 use crate::body::{Body, Held};
+use crate::dependencies::offer::Offer;
 use crate::faults::payload::Answer;
 use crate::faults::pressure::{self, Helper, Pressure, PressureError};
 use crate::faults::{At, Fault, Handler};
@@ -149,6 +150,15 @@ async fn before_handler(
             | Fault::Response { .. }
             | Fault::Corruption { .. }
             | Fault::Crash { .. } => {}
+            // This acts on calls that the handler makes.
+            Fault::Dependency { calls, .. } => {
+                let none = Offer::default();
+                if let Some(reason) = proxy.offer.get().unwrap_or(&none).obstacle(calls) {
+                    proxy
+                        .interceptor
+                        .not_injected(&flight.invocation, fault.kind(), &reason);
+                }
+            }
         }
     }
     Ok(Some(flight))

@@ -25,6 +25,8 @@ use crate::agent;
 use crate::child;
 use crate::command::without_us;
 use crate::config::{Config, RUNTIME_API, RuntimeApi};
+use crate::dependencies;
+use crate::dependencies::offer::Variable;
 use crate::log::Log;
 use crate::proxy::{Proxy, Tools};
 
@@ -86,14 +88,19 @@ fn try_run(command: &[OsString], config: &Config, log: Log) -> Result<ExitStatus
     let api = config.runtime_api.as_ref().ok_or(NoProxy::NoRuntimeApi)?;
     let proxy = Arc::new(Proxy::new(api, agent::interceptor(config, log), Tools::default(), log)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let status = runtime.block_on(supervise(proxy, api, command));
+    let status = runtime.block_on(supervise(proxy, api, config, command));
     // Not by dropping it, which waits for a name server that does not answer.
     runtime.shutdown_background();
     status
 }
 
 /// Serves until COMMAND ends. Errors are only those before it has started.
-async fn supervise(proxy: Arc<Proxy>, api: &RuntimeApi, command: &[OsString]) -> Result<ExitStatus, NoProxy> {
+async fn supervise(
+    proxy: Arc<Proxy>,
+    api: &RuntimeApi,
+    config: &Config,
+    command: &[OsString],
+) -> Result<ExitStatus, NoProxy> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?.to_string();
     // Before COMMAND starts, so that no signal is lost and none ends this process alone.
@@ -101,7 +108,9 @@ async fn supervise(proxy: Arc<Proxy>, api: &RuntimeApi, command: &[OsString]) ->
         .into_iter()
         .map(|passed| Ok((passed, signal(SignalKind::from_raw(passed.as_raw()))?)))
         .collect::<io::Result<Vec<_>>>()?;
-    let mut process = start(command, &api.behind(&address))?;
+    let mut variables = dependencies::start(&proxy, config, |name| std::env::var_os(name)).await;
+    variables.push((RUNTIME_API.to_owned(), api.behind(&address)));
+    let mut process = start(command, variables)?;
     if let Some(pid) = process.id().and_then(|pid| i32::try_from(pid).ok()) {
         proxy.runtime().set(pid);
     }
@@ -123,12 +132,12 @@ async fn supervise(proxy: Arc<Proxy>, api: &RuntimeApi, command: &[OsString]) ->
     Ok(status)
 }
 
-/// Starts COMMAND with the proxy as its Runtime API.
-fn start(command: &[OsString], runtime_api: &str) -> io::Result<Child> {
+/// Starts COMMAND with these variables, of which one says that the proxy is its Runtime API.
+fn start(command: &[OsString], variables: Vec<Variable>) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["exec-child", &std::process::id().to_string(), "--"])
         .args(command)
-        .env(RUNTIME_API, runtime_api)
+        .envs(variables)
         .kill_on_drop(true)
         .spawn()
 }

@@ -25,6 +25,7 @@ use crate::agent;
 use crate::body::{Body, Held};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, RuntimeApi};
+use crate::dependencies;
 use crate::log::Log;
 use crate::proxy::{Proxy, Tools};
 use crate::upstream::{Link, Upstream, UpstreamError};
@@ -137,19 +138,22 @@ async fn start_proxy(api: &RuntimeApi, config: &Config, log: Log) -> Option<Arc<
         learn_runtime: true,
         ..Tools::default()
     };
-    let started = match listen(config.port).await {
-        Ok(listener) => Proxy::new(api, agent::interceptor(config, log), tools, log)
-            .map_err(|failure| failure.to_string())
-            .map(|proxy| {
-                let proxy = Arc::new(proxy);
-                tokio::spawn(Arc::clone(&proxy).serve(listener));
-                proxy
-            }),
-        Err(failure) => Err(format!("cannot listen on port {}: {failure}", config.port)),
-    };
+    let started = serve(api, config, tools, log).await;
     started
         .map_err(|reason| log.error("the function runs without the layer", json!({ "reason": reason })))
         .ok()
+}
+
+async fn serve(api: &RuntimeApi, config: &Config, tools: Tools, log: Log) -> Result<Arc<Proxy>, String> {
+    let port = config.port;
+    let listener = listen(port).await;
+    let listener = listener.map_err(|failure| format!("cannot listen on port {port}: {failure}"))?;
+    let proxy = Proxy::new(api, agent::interceptor(config, log), tools, log);
+    let proxy = Arc::new(proxy.map_err(|failure| failure.to_string())?);
+    // Before anybody asks for them.
+    dependencies::start(&proxy, config, |name| std::env::var_os(name)).await;
+    tokio::spawn(Arc::clone(&proxy).serve(listener));
+    Ok(proxy)
 }
 
 async fn listen(port: u16) -> io::Result<TcpListener> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::Response;
 use hyper::header::HeaderValue;
 use hyper::http::response;
+use inoculate_core::groups::trace_root;
 
 use crate::body::{Body, Held};
 use crate::clock::Clock;
@@ -179,6 +180,52 @@ impl Flights {
             let same = known.zip(invocation_id).is_none_or(|(known, given)| known == given);
             same.then(|| vessel.by_request.remove(request_id))?
         })
+    }
+
+    /// The invocation that makes a call: the one with the same trace root, or the only one if the call has none. `None` if
+    /// that is not certain.
+    pub fn caller(&self, trace: Option<&str>) -> Option<(Invocation, Decision)> {
+        if !self.any() {
+            return None;
+        }
+        let root = trace.and_then(trace_root);
+        self.with(|vessel| {
+            let root_of = |flight: &Flight| {
+                flight
+                    .invocation
+                    .trace_id
+                    .as_deref()
+                    .and_then(trace_root)
+                    .map(str::to_owned)
+            };
+            let mut makers = vessel
+                .by_request
+                .values()
+                .filter(|flight| root.is_none() || root_of(flight).as_deref() == root);
+            let only = makers.next().filter(|_| makers.next().is_none())?;
+            Some((only.invocation.clone(), only.decision.clone()))
+        })
+    }
+
+    /// Notes that a fault has begun in an invocation under way. One that acts on each call of it is noted once.
+    pub fn note(&self, invocation: &Invocation, kind: FaultKind) {
+        self.change(invocation, |flight| {
+            if !flight.injected.contains(&kind) {
+                flight.injected.push(kind);
+            }
+        });
+    }
+
+    /// Notes that a fault was ended before it had had its effect, in an invocation under way.
+    pub fn cut_short(&self, invocation: &Invocation) {
+        self.change(invocation, |flight| flight.cut_short = true);
+    }
+
+    fn change(&self, invocation: &Invocation, change: impl FnOnce(&mut Flight)) {
+        self.with(|vessel| {
+            let flight = vessel.by_request.get_mut(&invocation.request_id);
+            flight.filter(|flight| flight.invocation == *invocation).map(change)
+        });
     }
 
     /// Puts an event in line for the next `next`.

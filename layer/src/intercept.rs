@@ -153,6 +153,9 @@ pub trait Interceptor: Send + Sync {
     /// A fault could not begin, and the invocation goes on without it.
     fn not_injected(&self, invocation: &Invocation, fault: FaultKind, reason: &str);
 
+    /// Something that the layer could not do, in words that are the same for the same cause.
+    fn trouble(&self, _problem: &str) {}
+
     /// A watched invocation has ended. Called once for each, however it ends. Must be quick.
     fn finished(&self, outcome: Outcome);
 

@@ -15,6 +15,7 @@
 //! | [`tally`], [`problems`], [`outbox`] | what was seen; what could not be done; when that is written |
 //! | [`faults`] | what can go wrong on purpose, as plain data and small functions |
 //! | [`event`], [`answer`] | how the faults act on events on their way in and answers on their way out |
+//! | [`dependencies`] | the calls of the function to AWS, which pass through here if the owner wants that |
 //! | [`exec`], [`child`] | `inoculate-layer exec -- COMMAND...` |
 //! | [`extension`], [`probe`] | the same as an external extension on AWS, and how the wrapper script finds it |
 //! | [`config`], [`log`] | the environment variables, and one JSON line for everything worth knowing |
@@ -29,6 +30,8 @@ pub mod child;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod dependencies;
+mod dial;
 pub mod dynamo;
 pub mod event;
 pub mod exec;

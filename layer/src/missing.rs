@@ -49,6 +49,10 @@ impl Interceptor for Missing {
 
     fn not_injected(&self, _: &Invocation, _: FaultKind, _: &str) {}
 
+    fn trouble(&self, problem: &str) {
+        self.log.debug("something does not work", json!({ "reason": problem }));
+    }
+
     fn finished(&self, _: Outcome) {}
 
     async fn shutdown(&self, _: Duration) {}

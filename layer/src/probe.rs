@@ -8,7 +8,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, RUNTIME_API};
+use crate::dependencies::is_foreign;
 use crate::proxy::HEALTHY;
 use crate::route::HEALTH;
 
@@ -18,16 +19,25 @@ const LONGEST: Duration = Duration::from_millis(50);
 /// How long to wait between two tries.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The value of `AWS_LAMBDA_RUNTIME_API` that leads to the proxy. `None` if it is not there, or not wanted. Tells the
-/// proxy that the runtime is the process `pid`.
-pub fn find(config: &Config, pid: i32) -> Option<String> {
+/// The variables that lead the function to the layer, each as a line `NAME=VALUE`: `AWS_LAMBDA_RUNTIME_API` first, and
+/// those of its dependencies. `None` if the proxy is not there, or not wanted. Tells the proxy that the runtime is the
+/// process `pid`.
+pub fn find(config: &Config, pid: i32) -> Option<Vec<String>> {
     let api = config.runtime_api.as_ref().filter(|_| !config.disabled)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
     let start = Instant::now();
     loop {
         let left = LONGEST.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-        if ask(address, pid, left).is_some_and(|answer| answer.ends_with(HEALTHY)) {
-            return Some(api.behind(&address.to_string()));
+        let answer = ask(address, pid, left);
+        if let Some(variables) = answer.as_deref().and_then(|answer| answer.strip_suffix(HEALTHY)) {
+            let mut found = vec![format!("{RUNTIME_API}={}", api.behind(&address.to_string()))];
+            let fits = |line: &&str| {
+                let name = line.split('=').next().unwrap_or_default();
+                name.starts_with("AWS_ENDPOINT_URL_") && !is_foreign(name, |name| std::env::var_os(name))
+            };
+            let dependencies = variables.lines().filter(fits);
+            found.extend(dependencies.map(str::to_owned));
+            return Some(found);
         }
         std::thread::sleep(PAUSE);
     }
@@ -38,11 +48,15 @@ fn ask(address: SocketAddr, pid: i32, left: Duration) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, left).ok()?;
     stream.set_read_timeout(Some(left)).ok()?;
     stream.set_write_timeout(Some(left)).ok()?;
-    let request = format!("GET {HEALTH}?pid={pid} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    // The layer has to know the key with which the function signs its calls. Its id is no secret.
+    let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default();
+    let key: String = key.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
+    let key = if key.is_empty() { key } else { format!("&key={key}") };
+    let request = format!("GET {HEALTH}?pid={pid}{key} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     // Whoever else may listen there does not get to fill the memory.
     let mut answer = String::new();
-    stream.take(1024).read_to_string(&mut answer).ok()?;
+    stream.take(8192).read_to_string(&mut answer).ok()?;
     Some(answer)
 }
 
@@ -77,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_wrapper_believes_a_probe_that_succeeds() {
-        let opt = opt(b"#!/bin/sh\necho proxy\n", 0o755);
+        let opt = opt(b"#!/bin/sh\necho AWS_LAMBDA_RUNTIME_API=proxy\n", 0o755);
         assert_eq!(wrapped(opt.path()), "proxy");
     }
 
@@ -95,11 +109,16 @@ mod tests {
             ("another C library", b"#!/no/such/loader\n".as_slice(), 0o755),
             ("another processor", other_processor.as_slice(), 0o755),
             ("no program, but something that reads", b"cat\n", 0o755),
-            ("not executable", b"#!/bin/sh\necho proxy\n", 0o644),
+            (
+                "not executable",
+                b"#!/bin/sh\necho AWS_LAMBDA_RUNTIME_API=proxy\n",
+                0o644,
+            ),
             ("empty", b"", 0o755),
+            ("says something else", b"#!/bin/sh\necho PATH=/ '*' x\n", 0o755),
             (
                 "says something and fails",
-                b"#!/bin/sh\necho proxy; echo no >&2; exit 1\n",
+                b"#!/bin/sh\necho AWS_LAMBDA_RUNTIME_API=proxy; echo no >&2; exit 1\n",
                 0o755,
             ),
             ("crashes", b"#!/bin/sh\nkill -SEGV $$\n", 0o755),

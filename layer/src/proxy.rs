@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::body::Body;
 use crate::child::RuntimeProcess;
 use crate::clock::{Clock, SystemClock};
 use crate::config::RuntimeApi;
+use crate::dependencies::offer::{Offer, Variable};
 use crate::faults::Fault;
 use crate::flight::{Flight, Flights};
 use crate::intercept::{Delivered, Interceptor};
@@ -29,7 +30,7 @@ use crate::{answer, event};
 /// How long to wait before accepting again when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// What the health question is answered with. The probe looks for the first word.
+/// What the answer to the health question ends with. Before that, each line is a variable for the function.
 pub const HEALTHY: &str = concat!("inoculate-layer ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Why an exchange ended without an answer. The runtime's connection is closed, as the Runtime API's was.
@@ -56,6 +57,8 @@ pub struct Proxy {
     pub(crate) flights: Flights,
     /// What faults need.
     pub(crate) tools: Tools,
+    /// What the process of the function has to know about its dependencies.
+    pub(crate) offer: OnceLock<Offer>,
     /// Where log lines go.
     pub(crate) log: Log,
 }
@@ -103,6 +106,7 @@ impl Proxy {
             interceptor,
             flights: Flights::default(),
             tools,
+            offer: OnceLock::new(),
             log,
         })
     }
@@ -159,18 +163,37 @@ impl Proxy {
         }
     }
 
-    /// Says that the proxy is there, and learns the process id of the runtime that asks.
+    /// Says that the proxy is there, and how to make calls through the layer. Learns the process id of the runtime that
+    /// asks.
     fn health(&self, request: &Request<Incoming>) -> Response<Body> {
-        let pid = request
-            .uri()
-            .query()
-            .and_then(|query| query.strip_prefix("pid=")?.parse().ok());
-        if let Some(pid) = pid
+        let query = request.uri().query().unwrap_or_default();
+        let field = |name: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
+        if let Some(pid) = field("pid").and_then(|pid| pid.parse().ok())
             && self.tools.learn_runtime
         {
             self.tools.runtime.set(pid);
         }
-        Response::new(Bytes::from_static(HEALTHY.as_bytes()).into())
+        let mut answer: String = self
+            .variables(field("key"))
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
+        answer.push_str(HEALTHY);
+        Response::new(Bytes::from(answer).into())
+    }
+
+    /// What a function that signs with this key has to know to make its calls through the layer.
+    fn variables(&self, key_id: Option<&str>) -> &[Variable] {
+        let Some(offer) = self.offer.get() else { return &[] };
+        offer.take(key_id).unwrap_or_else(|reason| {
+            self.log
+                .error("no calls pass through the layer", json!({ "reason": reason }));
+            &[]
+        })
     }
 
     /// A fault begins.

@@ -4,6 +4,7 @@
 //! a file ([`crate::read`]) checks it against that same schema, so that the two cannot drift apart.
 
 mod alarm;
+mod dependency;
 mod fault;
 mod guards;
 mod measure;
@@ -20,6 +21,7 @@ use crate::names::{EnvironmentName, ExperimentName, FunctionName};
 use crate::span::{Millis, Span};
 
 pub use alarm::{AbortAlarm, BadPoints, Limit, MAX_ABORT_ALARMS, MissingData};
+pub use dependency::DependencyEffect;
 pub use fault::{Condition, Distribution, Fault};
 pub use guards::{Guards, StopOn, StopWhen};
 pub use measure::{LayerMeasure, Measure, Metric, STATISTIC_PATTERN, Statistic, Tolerance};

@@ -1,8 +1,10 @@
-//! The invocation faults: what can go wrong on purpose in one invocation of a function, as plain data.
+//! The invocation faults: what can go wrong on purpose in one invocation of a function, or in the calls that it makes,
+//! as plain data.
 //!
 //! How they act is in the layer. A [`FaultPlan`] is always valid: reading one validates it. A [`Match`] says which
 //! events meet a fault.
 
+mod dependency;
 mod matching;
 mod validate;
 
@@ -13,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use dependency::{Call, CallEffect, Calls, known_status};
 pub(crate) use matching::check_pointer;
 pub use matching::{Match, MatchError, Pattern};
 pub use validate::{MAX_SECS, PlanError};
@@ -143,6 +146,13 @@ pub enum InvocationFault {
         /// Before the handler sees the event, or after its work is done.
         at: At,
     },
+    /// Calls that the invocation makes to AWS go wrong. The calls have to pass through the layer.
+    Dependency {
+        /// Which calls.
+        calls: Calls,
+        /// What comes of them.
+        effect: CallEffect,
+    },
 }
 
 /// On which side of the handler a fault acts.
@@ -237,6 +247,7 @@ pub enum FaultKind {
     MemoryPressure,
     CpuPressure,
     Crash,
+    Dependency,
 }
 
 impl InvocationFault {
@@ -253,6 +264,7 @@ impl InvocationFault {
             InvocationFault::MemoryPressure { .. } => FaultKind::MemoryPressure,
             InvocationFault::CpuPressure { .. } => FaultKind::CpuPressure,
             InvocationFault::Crash { .. } => FaultKind::Crash,
+            InvocationFault::Dependency { .. } => FaultKind::Dependency,
         }
     }
 

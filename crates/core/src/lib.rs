@@ -13,7 +13,8 @@
 //! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
 //! | [`lease`] | the permission of one run to touch one function |
 //! | [`groups`] | which group a request belongs to |
-//! | [`fault`] | what can go wrong on purpose in one invocation |
+//! | [`fault`] | what can go wrong on purpose in one invocation, and in the calls that it makes |
+//! | [`service`] | the services of AWS whose calls can go wrong |
 //! | [`layer`] | what the layer is told by a lease, and what it decides from that |
 //! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
 //! | [`seen`] | what the layers wrote of a run, added up |
@@ -57,6 +58,7 @@ pub mod run_alarms;
 mod schema;
 pub mod seen;
 pub mod sequential;
+pub mod service;
 pub mod setting;
 pub mod shell;
 pub mod sizing;

@@ -1,28 +1,23 @@
 //! One connection to an endpoint, kept while it is used.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::rt::{Read, Write};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::clock::Clock;
+use crate::dial::dial;
 
 /// The largest answer that is read. An item has at most 400 KB.
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A connection that was not used for longer is not used again: the other side may have forgotten it while this
 /// environment was frozen.
-const MAX_UNUSED: Duration = Duration::from_secs(15);
+pub(crate) const MAX_UNUSED: Duration = Duration::from_secs(15);
 
 type Connection = SendRequest<Full<Bytes>>;
 
@@ -69,7 +64,8 @@ impl Endpoint {
         &self.authority[..port.unwrap_or(self.authority.len())]
     }
 
-    fn address(&self) -> String {
+    /// Host and port, for a connection.
+    pub(crate) fn address(&self) -> String {
         if self.host().len() < self.authority.len() {
             self.authority.clone()
         } else {
@@ -102,7 +98,6 @@ pub struct Connector {
     endpoint: Endpoint,
     clock: Arc<dyn Clock>,
     kept: Mutex<Option<(Connection, u64)>>,
-    tls: OnceLock<TlsConnector>,
 }
 
 impl Connector {
@@ -112,7 +107,6 @@ impl Connector {
             endpoint,
             clock,
             kept: Mutex::new(None),
-            tls: OnceLock::new(),
         }
     }
 
@@ -157,43 +151,12 @@ impl Connector {
     }
 
     async fn connect(&self) -> Result<Connection, ExchangeError> {
-        let failed = |failure: io::Error| ExchangeError::Connect {
-            authority: self.endpoint.authority.clone(),
-            reason: failure.kind(),
-        };
-        let stream = TcpStream::connect(self.endpoint.address()).await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        if !self.endpoint.tls {
-            return self.handshake(TokioIo::new(stream)).await;
-        }
-        let untrusted = || ExchangeError::Tls(self.endpoint.authority.clone());
-        let name = ServerName::try_from(self.endpoint.host().trim_matches('[').trim_matches(']').to_owned())
-            .map_err(|_| untrusted())?;
-        let stream = self.tls()?.connect(name, stream).await.map_err(|_| untrusted())?;
-        self.handshake(TokioIo::new(stream)).await
-    }
-
-    async fn handshake(&self, stream: impl Read + Write + Send + Unpin + 'static) -> Result<Connection, ExchangeError> {
+        let stream = dial(&self.endpoint).await?;
         let shaken = http1::handshake(stream).await;
         let (sender, connection) = shaken.map_err(|_| ExchangeError::Broken(self.endpoint.authority.clone()))?;
         // How a connection ends is seen by the request that uses it.
         tokio::spawn(connection);
         Ok(sender)
-    }
-
-    /// Made when it is first needed: most functions never need it, and it takes memory.
-    fn tls(&self) -> Result<&TlsConnector, ExchangeError> {
-        if let Some(made) = self.tls.get() {
-            return Ok(made);
-        }
-        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| ExchangeError::Tls(self.endpoint.authority.clone()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| TlsConnector::from(Arc::new(config))))
     }
 }
 

@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -100,6 +100,22 @@ impl Provider {
         }))
     }
 
+    /// The id of the key, if it is always the same.
+    pub fn key_id(&self) -> Option<&str> {
+        match self {
+            Provider::Fixed(credentials) => Some(&credentials.key_id),
+            Provider::Container(_) | Provider::None(_) => None,
+        }
+    }
+
+    /// Why there will never be credentials, if that is certain.
+    pub fn reason(&self) -> Option<CredentialsError> {
+        match self {
+            Provider::None(reason) => Some(*reason),
+            Provider::Fixed(_) | Provider::Container(_) => None,
+        }
+    }
+
     /// Credentials that are good at `now_ms`.
     ///
     /// # Errors
@@ -111,17 +127,32 @@ impl Provider {
             Provider::None(reason) => Err(*reason),
         }
     }
+
+    /// Credentials as they are given now, however long those from before are good.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub async fn fresh(&self) -> Result<Credentials, CredentialsError> {
+        match self {
+            Provider::Fixed(credentials) => Ok(credentials.clone()),
+            Provider::Container(container) => container.fresh().await,
+            Provider::None(reason) => Err(*reason),
+        }
+    }
 }
 
 impl Container {
     async fn credentials(&self, now_ms: u64) -> Result<Credentials, CredentialsError> {
-        let slot = || self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = slot().clone();
+        let known = self.slot().clone();
         if let Some((credentials, until_ms)) = known
             && now_ms < until_ms
         {
             return Ok(credentials);
         }
+        self.fresh().await
+    }
+
+    async fn fresh(&self) -> Result<Credentials, CredentialsError> {
         let given = self.ask().await.ok_or(CredentialsError::NotGiven)?;
         let end_ms = given
             .expiration
@@ -132,8 +163,12 @@ impl Container {
             session_token: given.token,
         };
         let until_ms = end_ms.unwrap_or(u64::MAX).saturating_sub(RESERVE_MS);
-        *slot() = Some((credentials.clone(), until_ms));
+        *self.slot() = Some((credentials.clone(), until_ms));
         Ok(credentials)
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<(Credentials, u64)>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self) -> Option<Given> {

@@ -4,11 +4,12 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use hyper::Response;
+use hyper::{Request, Response};
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::dependencies::caller;
 use crate::real_client::{Client, event, events, node, python, rust, sent};
 use crate::support::dynamo::{Dynamo, Mood};
 use crate::support::leased::{ARN, lease, skip, with};
@@ -105,6 +106,52 @@ async fn it_listens_registers_and_waits() {
     let mut runtime = Runtime::connect(([127, 0, 0, 1], opt.port).into()).await;
     api.push(crate::support::Event::new("r", "{}"));
     assert_eq!(runtime.next().await.request_id, "r");
+}
+
+#[tokio::test]
+async fn the_function_makes_its_calls_through_the_extension() {
+    let (api, opt, service) = (api_with_extensions(None).await, Opt::new(), RuntimeApi::start([]).await);
+    let variables = crate::support::dynamo::environment(service.address);
+    let mut extension = opt.program("extensions/inoculate-layer", &api);
+    extension.env("INOCULATE_DEPENDENCIES", "sqs,secretsmanager,kinesis");
+    let _extension = Process::start(extension.envs(variables.clone()));
+    api.got(NEXT).await;
+    let mut function = opt.program("inoculate-exec", &api);
+    let print = "echo $AWS_ENDPOINT_URL_SQS; echo $AWS_ENDPOINT_URL_SECRETS_MANAGER; echo $AWS_ENDPOINT_URL; \
+                 echo ${AWS_ENDPOINT_URL_KINESIS-unset}";
+    function.env("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x");
+    let seen = Process::start(function.args(["sh", "-c", print]).envs(variables))
+        .end()
+        .await
+        .output;
+    assert_eq!(seen[2], format!("http://{}", service.address));
+    assert_eq!(seen[3], "unset", "Node speaks HTTP/2 with it");
+    for (place, body) in ["one", "two"].into_iter().enumerate() {
+        let address = seen[place].strip_prefix("http://").unwrap().parse().unwrap();
+        let request = Request::post(format!("/{body}")).header("host", "x").body(body.into());
+        assert_eq!(caller::call(address, request.unwrap()).await.unwrap().status(), 202);
+        assert_eq!(service.got(body).await.body, body);
+    }
+}
+
+#[tokio::test]
+async fn a_function_with_other_credentials_makes_its_calls_as_ever() {
+    let (api, opt) = (api_with_extensions(None).await, Opt::new());
+    let variables = crate::support::dynamo::environment(([127, 0, 0, 1], 9).into());
+    let mut extension = opt.program("extensions/inoculate-layer", &api);
+    extension.env("INOCULATE_DEPENDENCIES", "sqs");
+    let mut extension = Process::start(extension.envs(variables.clone()));
+    api.got(NEXT).await;
+    let mut function = opt.program("inoculate-exec", &api);
+    let print = "echo ${AWS_ENDPOINT_URL_SQS-unset} $AWS_LAMBDA_RUNTIME_API";
+    function.args(["sh", "-c", print]).envs(variables);
+    let seen = Process::start(function.env("AWS_ACCESS_KEY_ID", "AKIAOTHER"))
+        .end()
+        .await
+        .output;
+    assert_eq!(seen, [format!("unset 127.0.0.1:{}", opt.port)]);
+    let reason = &extension.logged().await["reason"];
+    assert_eq!(*reason, "the function has other credentials than the layer");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod extension;

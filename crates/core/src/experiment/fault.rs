@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fault::{At, Corruption, Delay, Delivery, Handler, InvocationFault, Match, Pattern};
+use super::dependency::DependencyEffect;
+use crate::fault::{At, Calls, Corruption, Delay, Delivery, Handler, InvocationFault, Match, Pattern};
 use crate::layer::LeaseFault;
 use crate::names::FunctionName;
 use crate::setting::{Setting, SettingValue};
@@ -217,6 +218,20 @@ pub enum Fault {
         #[serde(default)]
         at: At,
     },
+    /// Calls that invocations make to AWS go wrong. They have to pass through the layer: its variable
+    /// `INOCULATE_DEPENDENCIES` names the services.
+    Dependency {
+        /// The function that makes the calls.
+        function: FunctionName,
+        /// Only events for which all of these hold.
+        #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 10))]
+        matches: Vec<Condition>,
+        /// Which calls.
+        calls: Calls,
+        /// What comes of them.
+        effect: DependencyEffect,
+    },
 }
 
 fn one_minute() -> Span {
@@ -312,7 +327,8 @@ impl Fault {
             | Fault::FillTmp { function, .. }
             | Fault::MemoryPressure { function, .. }
             | Fault::CpuPressure { function, .. }
-            | Fault::Crash { function, .. } => function,
+            | Fault::Crash { function, .. }
+            | Fault::Dependency { function, .. } => function,
         }
     }
 
@@ -334,6 +350,7 @@ impl Fault {
             Fault::MemoryPressure { .. } => "memory_pressure",
             Fault::CpuPressure { .. } => "cpu_pressure",
             Fault::Crash { .. } => "crash",
+            Fault::Dependency { .. } => "dependency",
         }
     }
 
@@ -354,7 +371,8 @@ impl Fault {
             | Fault::FillTmp { matches, .. }
             | Fault::MemoryPressure { matches, .. }
             | Fault::CpuPressure { matches, .. }
-            | Fault::Crash { matches, .. } => matches,
+            | Fault::Crash { matches, .. }
+            | Fault::Dependency { matches, .. } => matches,
         }
     }
 
@@ -450,6 +468,10 @@ impl Fault {
                 longest_secs: longest.secs(),
             }),
             Fault::Crash { at, .. } => Effect::Invocation(InvocationFault::Crash { at }),
+            Fault::Dependency { calls, effect, .. } => Effect::Invocation(InvocationFault::Dependency {
+                calls,
+                effect: effect.for_lease(),
+            }),
         }
     }
 
@@ -488,11 +510,12 @@ impl Fault {
             Fault::MemoryPressure { megabytes, .. } => format!("{which} have {megabytes} MB less memory"),
             Fault::CpuPressure { threads, .. } => format!("{which} share the processor with {threads} busy threads"),
             Fault::Crash { .. } => format!("{which} crash"),
+            Fault::Dependency { calls, effect, .. } => format!("in {which}, {}", effect.describe(calls)),
         }
     }
 }
 
-fn varied(delay: Millis, jitter: Option<Millis>, distribution: Distribution) -> Delay {
+pub(super) fn varied(delay: Millis, jitter: Option<Millis>, distribution: Distribution) -> Delay {
     let ms = delay.millis();
     match (jitter.map(Millis::millis), distribution) {
         (None, _) => Delay::Fixed { ms },

@@ -1,5 +1,7 @@
 //! What a plan may contain. The limits are those of Lambda, or keep a fault bounded.
 
+mod calls;
+
 use super::{Corruption, Delay, InvocationFault};
 
 /// The longest that an invocation can take, in seconds.
@@ -80,6 +82,7 @@ fn check(fault: &InvocationFault, mut mistake: impl FnMut(String)) {
             );
             need(is_secs(*longest_secs), "cpu_pressure: longest_secs must be 1 to 900");
         }
+        InvocationFault::Dependency { calls, effect } => calls::check(calls, effect, &mut need),
         InvocationFault::Hang { .. }
         | InvocationFault::Corruption {
             how: Corruption::Truncate { .. },
@@ -160,6 +163,7 @@ mod tests {
             r#"{"kind":"memory_pressure","megabytes":64,"longest_secs":10}"#,
             r#"{"kind":"cpu_pressure","threads":2,"longest_secs":10}"#,
             r#"{"kind":"crash","at":"after"}"#,
+            r#"{"kind":"dependency","calls":{"service":"dynamodb"},"effect":{"effect":"unprocessed"}}"#,
         ] {
             let plan: FaultPlan = serde_json::from_str(&format!("[{fault}]")).unwrap();
             assert_eq!(serde_json::to_string(&plan).unwrap(), format!("[{fault}]"));

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Problem, alarms, child, guards};
-use crate::experiment::{AbortAlarm, BlastRadius, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows};
+use crate::experiment::{
+    AbortAlarm, BlastRadius, DependencyEffect, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows,
+};
 use crate::expression::{Piece, pieces};
 use crate::fault::{FaultPlan, MAX_SECS};
 use crate::span::Span;
@@ -167,6 +169,19 @@ fn limits_fit(pointer: &str, fault: &Fault, problems: &mut Vec<Problem>) {
         } if jitter > delay => {
             let message = format!("a jitter of {jitter} is more than the delay of {delay}");
             problems.push(Problem::at(child(pointer, "jitter"), message).help("at most as much as `delay`"));
+        }
+        Fault::Dependency {
+            effect:
+                DependencyEffect::Latency {
+                    delay,
+                    jitter: Some(jitter),
+                    ..
+                },
+            ..
+        } if jitter > delay => {
+            let message = format!("a jitter of {jitter} is more than the delay of {delay}");
+            let at = child(&child(pointer, "effect"), "jitter");
+            problems.push(Problem::at(at, message).help("at most as much as `delay`"));
         }
         _ => {}
     }

@@ -415,10 +415,36 @@ const BY_LAYER: (&str, &str) = (
     "    layer: { function: shop-checkout, statistic: p99 }\n    tolerance: { at_most: 1500, above_control_at_most: 50 }",
 );
 
+/// A fault of calls, from [`VALID`].
+const CALLS: (&str, &str) = (
+    "  - kind: reserved_concurrency\n    function: shop-payments\n    executions: 0",
+    "  - kind: dependency\n    function: shop-payments\n    calls: { service: dynamodb, resources: [orders] }\n    effect: { kind: error, code: RequestLimitExceeded }",
+);
+
 /// Right as they are.
 pub(crate) const GOOD_LAYER: &[(&str, Edits)] = &[
     ("latency for half of the requests", &[LATENCY, HALF, BY_LAYER]),
     ("nobody meets it", &[LATENCY, ("percent: 100", "percent: 0")]),
+    ("calls that fail, for half of the requests", &[CALLS, HALF, BY_LAYER]),
+    (
+        "a region that is lost",
+        &[
+            CALLS,
+            ("service: dynamodb, resources: [orders]", "region: us-east-1"),
+            ("kind: error, code: RequestLimitExceeded", "kind: hang"),
+        ],
+    ),
+    (
+        "some calls that are late",
+        &[
+            CALLS,
+            ("[orders]", "[orders], operations: [GetItem], percent: 12.5"),
+            (
+                "kind: error, code: RequestLimitExceeded",
+                "kind: latency, delay: 2s, jitter: 1s",
+            ),
+        ],
+    ),
     (
         "jitter and conditions",
         &[
@@ -442,6 +468,62 @@ pub(crate) const GOOD_LAYER: &[(&str, Edits)] = &[
 ];
 
 pub(crate) const BAD_LAYER: &[(&str, Edits)] = &[
+    (
+        "calls of a service that is not known",
+        &[CALLS, ("service: dynamodb", "service: «dynamo")],
+    ),
+    (
+        "calls by a field that is not known",
+        &[CALLS, ("resources:", "«tables:")],
+    ),
+    (
+        "calls to everybody",
+        &[
+            CALLS,
+            ("- kind: dependency", "- «kind: dependency"),
+            ("service: dynamodb, resources: [orders]", "percent: 50"),
+        ],
+    ),
+    (
+        "an effect that is not known",
+        &[CALLS, ("kind: error, code", "kind: «fail, code")],
+    ),
+    (
+        "an error that the service does not have",
+        &[
+            CALLS,
+            ("- kind: dependency", "- «kind: dependency"),
+            ("RequestLimitExceeded", "SlowDown"),
+        ],
+    ),
+    (
+        "an error without a code",
+        &[
+            CALLS,
+            (
+                "effect: { kind: error, code: RequestLimitExceeded }",
+                "«effect: { kind: error }",
+            ),
+        ],
+    ),
+    (
+        "a late call with more jitter than delay",
+        &[
+            CALLS,
+            (
+                "kind: error, code: RequestLimitExceeded",
+                "kind: latency, delay: 1s, jitter: «2s",
+            ),
+        ],
+    ),
+    (
+        "no percent of the calls",
+        &[
+            CALLS,
+            ("- kind: dependency", "- «kind: dependency"),
+            ("[orders]", "[orders], percent: 0"),
+        ],
+    ),
     ("delay without a unit", &[LATENCY, ("delay: 1s", "delay: «1000")]),
     (
         "delay longer than Lambda allows",

@@ -38,11 +38,19 @@ pub(crate) fn page(schema: &Value) -> String {
                 page += &table(&format!("`kind: {kind}`"), "###", variant);
             }
             // Some kinds share a group; it is described once.
-            let inner = variants
+            for (name, place) in [("match", "/properties/match/items"), ("calls", "/properties/calls")] {
+                let inner = variants.iter().find_map(|variant| variant.pointer(place));
+                if let Some(inner) = inner.and_then(|inner| resolve(schema, inner)) {
+                    page += &table(&format!("`{name}`"), "###", inner);
+                }
+            }
+            let effect = variants
                 .iter()
-                .find_map(|variant| variant.pointer("/properties/match/items"));
-            if let Some(inner) = inner.and_then(|inner| resolve(schema, inner)) {
-                page += &table("`match`", "###", inner);
+                .find_map(|variant| variant.pointer("/properties/effect"));
+            let effects = effect.and_then(|effect| resolve(schema, effect)?["oneOf"].as_array());
+            for effect in effects.into_iter().flatten() {
+                let kind = effect["properties"]["kind"]["const"].as_str().unwrap();
+                page += &table(&format!("`effect` of `kind: {kind}`"), "###", effect);
             }
         } else if group["properties"].is_object() {
             page += &table(&format!("`{name}`"), "##", group);
@@ -84,7 +92,15 @@ fn resolve<'a>(schema: &'a Value, value: &'a Value) -> Option<&'a Value> {
 
 fn section(schema: &Value, title: &str, level: &str, group: &Value) -> String {
     let text = group["description"].as_str().unwrap_or_default();
-    let mut page = format!("\n{level} {title}\n\n{text}\n\n| field | value | meaning |\n|---|---|---|\n");
+    let mut page = format!("\n{level} {title}\n\n{text}\n");
+    if group["properties"]
+        .as_object()
+        .unwrap()
+        .values()
+        .any(|field| field["const"].is_null())
+    {
+        page += "\n| field | value | meaning |\n|---|---|---|\n";
+    }
     for (name, field) in group["properties"].as_object().unwrap() {
         let required = group["required"]
             .as_array()

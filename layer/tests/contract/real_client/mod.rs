@@ -4,7 +4,7 @@
 //! so. What must hold of all of them is here, once; the files beside this one say how each is started.
 
 mod cases;
-mod installed;
+pub(crate) mod installed;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod rust;

@@ -39,6 +39,7 @@ pub(crate) fn exec(api: Option<SocketAddr>, command: &[&str]) -> Command {
 pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
     for name in [
         "AWS_LAMBDA_RUNTIME_API",
+        "INOCULATE_DEPENDENCIES",
         "INOCULATE_DISABLED",
         "INOCULATE_LOG",
         "INOCULATE_MAX_PERCENT",
@@ -55,6 +56,16 @@ pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION",
+        "AWS_CA_BUNDLE",
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
     ] {
         process.env_remove(name);
     }

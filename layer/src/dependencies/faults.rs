@@ -1,0 +1,268 @@
+//! What comes of a call that meets a fault.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_LENGTH;
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
+use inoculate_core::fault::{Call, CallEffect, Calls, known_status};
+use inoculate_core::service::{Protocol, Service};
+
+use super::Dependency;
+use super::batch::{self, KeptBack};
+use super::body::{Cut, Passing};
+use super::call::{self, Form};
+use super::forward::{ForwardError, Signed, hold};
+use super::signature::Signature;
+use super::socket::Breaker;
+use super::wire::Failure;
+use crate::faults::Fault;
+use crate::faults::delay::sample;
+use crate::intercept::{Decision, Invocation};
+
+/// What an error says if the fault gives no message.
+const MESSAGE: &str = "injected by Inoculate";
+
+/// An invocation that makes a call which may meet a fault.
+pub(super) struct Caller {
+    invocation: Invocation,
+    decision: Decision,
+    /// The faults that may be about the call.
+    faults: Vec<Fault>,
+}
+
+/// What the faults have come to before the call goes to its service.
+enum Before {
+    /// The service does not see it.
+    Answered(Response<Passing>),
+    /// It goes on its way, and this fault is about its answer.
+    Goes(Option<Fault>),
+}
+
+impl Caller {
+    /// The caller of a call with this head. `None` if no fault can be about the call.
+    pub(super) fn of(dependency: &Dependency, head: &Parts) -> Option<Caller> {
+        let trace = head
+            .headers
+            .get("x-amzn-trace-id")
+            .and_then(|trace| trace.to_str().ok());
+        let (invocation, decision) = dependency.proxy.flights.caller(trace)?;
+        let signature = Signature::of(head);
+        let region = signature.as_ref().map(Signature::region);
+        let (service, faults) = (dependency.origin.service(), decision.faults.faults());
+        let may = |fault: &&Fault| parts(fault).is_some_and(|(calls, _)| calls.may_include(service, region));
+        let faults: Vec<Fault> = faults.iter().filter(may).cloned().collect();
+        (!faults.is_empty() && !decision.release.is_over()).then_some(Caller {
+            invocation,
+            decision,
+            faults,
+        })
+    }
+
+    fn asks_for_body(&self, service: Service, form: Form) -> bool {
+        let in_path = [Service::Lambda, Service::S3].contains(&service);
+        let by_name = form == Form::Aws(Protocol::AwsQuery);
+        self.faults.iter().filter_map(parts).any(|(calls, effect)| {
+            let named = !calls.resources.is_empty() || by_name && !calls.operations.is_empty();
+            named && !in_path || *effect == CallEffect::Unprocessed {}
+        })
+    }
+}
+
+fn parts(fault: &Fault) -> Option<(&Calls, &CallEffect)> {
+    match fault {
+        Fault::Dependency { calls, effect } => Some((calls, effect)),
+        _ => None,
+    }
+}
+
+impl Dependency {
+    /// Makes a call with its faults.
+    ///
+    /// # Errors
+    /// When the connection of the caller should end.
+    pub(super) async fn meet(
+        &self,
+        breaker: &Breaker,
+        mut caller: Caller,
+        request: Request<Passing>,
+    ) -> Result<Response<Passing>, ForwardError> {
+        let (head, mut body) = request.into_parts();
+        let service = self.origin.service();
+        let form = Form::of(service, &head.headers);
+        let mut held = None;
+        if caller.asks_for_body(service, form) {
+            let bytes = hold(body).await?;
+            body = Passing::whole(bytes.clone());
+            held = Some(bytes);
+        }
+        let call = call::of(service, &head, held.as_deref());
+        let fault = match self.before(breaker, &mut caller, &call, &head, form).await? {
+            Before::Answered(answer) => {
+                // The caller may read the answer only when it has sent all.
+                hold(body).await?;
+                return Ok(answer);
+            }
+            Before::Goes(fault) => fault,
+        };
+        let request = Request::from_parts(head, body);
+        let effect = fault.as_ref().and_then(parts).map(|(_, effect)| effect);
+        match effect {
+            Some(CallEffect::Unprocessed {}) => self.halve(&caller, fault.as_ref(), &call, request, held).await,
+            Some(CallEffect::Truncate { keep_bytes }) => {
+                let answer = self.pass(request, None).await?.0;
+                Ok(answer.map(|body| Passing::Cut(Cut::new(body, *keep_bytes, None))))
+            }
+            Some(_) => reset(self.pass(request, None).await?.0, breaker),
+            None => Ok(self.pass(request, None).await?.0.map(Passing::Streamed)),
+        }
+    }
+
+    /// Lets the faults act that come before the service sees a call. Of those about its answer, the first counts.
+    async fn before(
+        &self,
+        breaker: &Breaker,
+        caller: &mut Caller,
+        call: &Call,
+        head: &Parts,
+        form: Form,
+    ) -> Result<Before, ForwardError> {
+        for fault in std::mem::take(&mut caller.faults) {
+            let Some((calls, effect)) = parts(&fault) else { continue };
+            if caller.decision.release.is_over() {
+                break;
+            }
+            if !calls.include(call) || fastrand::f64() * 100.0 >= calls.percent {
+                continue;
+            }
+            match effect {
+                CallEffect::Unprocessed {} => return Ok(Before::Goes(Some(fault))),
+                _ => self.begins(caller, &fault),
+            }
+            match effect {
+                CallEffect::Latency { delay } => self.wait(caller, Some(sample(delay, fastrand::f64))).await?,
+                CallEffect::Hang {} => self.wait(caller, None).await?,
+                CallEffect::Refuse {} => {
+                    breaker.pull();
+                    return Err(ForwardError::Injected);
+                }
+                CallEffect::Error { .. } | CallEffect::Answer { .. } => {
+                    return answer(effect, call.service, head, form).map(Before::Answered);
+                }
+                CallEffect::Reset {} | CallEffect::Truncate { .. } | CallEffect::Unprocessed {} => {
+                    return Ok(Before::Goes(Some(fault)));
+                }
+            }
+        }
+        Ok(Before::Goes(None))
+    }
+
+    fn begins(&self, caller: &Caller, fault: &Fault) {
+        self.proxy.flights.note(&caller.invocation, fault.kind());
+        self.proxy
+            .interceptor
+            .injecting(&caller.invocation, &caller.decision, fault);
+    }
+
+    /// Waits for so long, or for ever, but not longer than the faults may last or the invocation does.
+    ///
+    /// # Errors
+    /// When the function has timed out, so that nobody waits any more.
+    async fn wait(&self, caller: &mut Caller, delay: Option<Duration>) -> Result<(), ForwardError> {
+        let deadline = caller
+            .invocation
+            .deadline_ms
+            .map(|deadline| self.proxy.tools.clock.until(deadline));
+        let ends = delay.into_iter().chain(deadline).min().unwrap_or_default();
+        let in_time = delay.is_some_and(|delay| delay <= ends);
+        tokio::select! {
+            () = tokio::time::sleep(ends) => if in_time { Ok(()) } else { Err(ForwardError::Injected) },
+            () = caller.decision.release.over() => {
+                self.proxy.flights.cut_short(&caller.invocation);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the call with half of its batch, if it is one of more than one item.
+    async fn halve(
+        &self,
+        caller: &Caller,
+        fault: Option<&Fault>,
+        call: &Call,
+        request: Request<Passing>,
+        held: Option<Bytes>,
+    ) -> Result<Response<Passing>, ForwardError> {
+        let halved = call
+            .operation
+            .as_deref()
+            .zip(held)
+            .and_then(|(name, body)| batch::halve(name, &body));
+        let Some((half, rest)) = halved else {
+            return Ok(self.pass(request, None).await?.0.map(Passing::Streamed));
+        };
+        let (answer, signed) = self.pass(request, Some(half)).await?;
+        if signed != Signed::Again || !answer.status().is_success() {
+            // All of it was sent, or none of it was done.
+            return Ok(answer.map(Passing::Streamed));
+        }
+        fault.iter().for_each(|fault| self.begins(caller, fault));
+        with_rest(answer, rest).await
+    }
+}
+
+/// The answer that a fault gives for a service.
+fn answer(effect: &CallEffect, service: Service, head: &Parts, form: Form) -> Result<Response<Passing>, ForwardError> {
+    let made = match effect {
+        CallEffect::Error {
+            code,
+            message,
+            status,
+            reason,
+        } => Failure {
+            service,
+            code,
+            message: if message.is_empty() { MESSAGE } else { message },
+            status: status.or_else(|| known_status(service, code)).unwrap_or(500),
+            reason: reason.as_deref(),
+        }
+        .answer(form, &head.method),
+        CallEffect::Answer { status, headers, body } => {
+            let begun = Response::builder().status(*status);
+            let begun = headers
+                .iter()
+                .fold(begun, |begun, (name, value)| begun.header(name, value));
+            begun.body(body.clone().into()).ok()
+        }
+        _ => None,
+    };
+    // Valid faults can be written.
+    made.map(|made| made.map(Passing::whole)).ok_or(ForwardError::Injected)
+}
+
+/// Sends half of an answer, and then a reset; a reset at once if there are not two halves.
+fn reset(answer: Response<Incoming>, breaker: &Breaker) -> Result<Response<Passing>, ForwardError> {
+    if answer.body().is_end_stream() {
+        breaker.pull();
+        return Err(ForwardError::Injected);
+    }
+    let half = answer.body().size_hint().exact().map_or(1, |length| length / 2);
+    Ok(answer.map(|body| Passing::Cut(Cut::new(body, half, Some(breaker.clone())))))
+}
+
+/// Adds what was kept back to the answer to a batch.
+///
+/// # Errors
+/// When the answer is not understood. Then the caller must not take the batch for done.
+async fn with_rest(answer: Response<Incoming>, rest: KeptBack) -> Result<Response<Passing>, ForwardError> {
+    let (mut head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|_| ForwardError::Batch)?.to_bytes();
+    let body = rest.add_to(&body).ok_or(ForwardError::Batch)?;
+    head.headers.insert(CONTENT_LENGTH, body.len().into());
+    // That of the answer as it was.
+    head.headers.remove("x-amz-crc32");
+    Ok(Response::from_parts(head, Passing::whole(body)))
+}

@@ -1,0 +1,283 @@
+//! The calls of the function to AWS, on their way through the layer.
+//!
+//! For each service that the owner names in `INOCULATE_DEPENDENCIES` there is a listener on this machine, and the
+//! process of the function gets its address as `AWS_ENDPOINT_URL_<SERVICE>`. So SDKs send the calls here, without TLS.
+//! They are signed again for the true endpoint and sent on; answers come back as they are. A listener for each service
+//! says which service is meant also where a request does not, and leaves its path alone.
+//!
+//! Nothing of this is there unless it can be sound: see [`excuse`]. The layer's own calls never pass through it, since
+//! only the process of the function has the variables.
+//!
+//! | look in | for |
+//! |---|---|
+//! | [`offer`] | what the process of the function is told |
+//! | [`endpoint`] | where a service truly is |
+//! | [`forward`], [`call`] | one call on its way |
+//! | [`signature`], [`chunks`], [`keys`] | signing it again |
+//! | [`pool`], [`body`], [`socket`] | connections and what is on them |
+//! | [`faults`], [`wire`], [`batch`] | calls that go wrong on purpose |
+
+pub mod batch;
+pub mod body;
+pub mod call;
+pub mod chunks;
+pub mod endpoint;
+mod faults;
+pub mod forward;
+pub mod keys;
+pub mod offer;
+pub mod pool;
+pub mod signature;
+pub mod socket;
+pub mod wire;
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use inoculate_core::service::Service;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::dynamo::credentials::Provider;
+use crate::proxy::Proxy;
+use body::Passing;
+use endpoint::Origin;
+use faults::Caller;
+use forward::{ForwardError, Forwarder, Signed, hold};
+use keys::Keys;
+use offer::{Offer, Variable};
+use pool::Pool;
+use socket::{Breaker, Socket};
+
+/// How long to wait before accepting again when there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Listens for the calls to the services that the owner names. Returns what the process of the function has to know to
+/// make them here. A service for which that is not sound, or fails, is left alone, and one log line says why.
+/// The environment is read through `get`.
+pub async fn start(
+    proxy: &Arc<Proxy>,
+    config: &Config,
+    get: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Vec<Variable> {
+    if config.dependencies.is_empty() {
+        return Vec::new();
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = Provider::read(get, Arc::clone(&clock));
+    let key_id = provider.key_id().map(str::to_owned);
+    let credentials = provider.reason();
+    let forwarder = Arc::new(Forwarder {
+        keys: Keys::new(provider, Arc::clone(&clock)),
+        pool: Pool::new(clock),
+    });
+    let mut variables = Vec::new();
+    for &service in &config.dependencies {
+        let listening = match credentials {
+            None => listen(service, config, get).await,
+            Some(reason) => Err(reason.to_string()),
+        };
+        match listening {
+            Ok((listener, origin, address)) => {
+                let dependency = Arc::new(Dependency {
+                    origin,
+                    forwarder: Arc::clone(&forwarder),
+                    proxy: Arc::clone(proxy),
+                });
+                tokio::spawn(dependency.serve(listener));
+                variables.push((service.endpoint_variable(), format!("http://{address}")));
+            }
+            Err(reason) => proxy.log.error(
+                "the calls to a service do not pass through the layer",
+                json!({ "service": service.name(), "reason": reason }),
+            ),
+        }
+    }
+    // The proxy is new, so there is none yet.
+    let _ = proxy.offer.set(Offer::new(variables.clone(), key_id));
+    variables
+}
+
+async fn listen(
+    service: Service,
+    config: &Config,
+    get: impl Fn(&str) -> Option<OsString>,
+) -> Result<(TcpListener, Origin, String), String> {
+    if let Some(reason) = excuse(service, config, &get) {
+        return Err(reason);
+    }
+    let origin = Origin::read(service, &get)?;
+    let cannot = |failure: std::io::Error| format!("cannot listen: {failure}");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?.to_string();
+    Ok((listener, origin, address))
+}
+
+/// Whether SDKs call this service in a way that the layer does not understand: that for JavaScript speaks HTTP/2 with
+/// Kinesis. Only the process of the function has the variable that tells.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+pub fn is_foreign(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> bool {
+    let runtime = get("AWS_EXECUTION_ENV").unwrap_or_default();
+    let is_node = runtime.to_string_lossy().starts_with("AWS_Lambda_nodejs");
+    is_node && variable == Service::Kinesis.endpoint_variable()
+}
+
+/// Why the calls to a service should not pass through the layer: it could not do with them what the SDK would do, or the
+/// SDK would not make them at all.
+pub fn excuse(service: Service, config: &Config, get: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    let set = |name: &&str| get(name).is_some_and(|value| !value.is_empty());
+    let on = |name: &&str| get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if config.table.is_none() {
+        return Some("INOCULATE_TABLE is not set, so no experiment ever reaches this function".to_owned());
+    }
+    // SDKs refuse to combine these with another endpoint.
+    // Source: <https://github.com/boto/botocore/tree/develop/botocore/data>, the endpoint rule sets.
+    if let Some(name) = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"]
+        .iter()
+        .find(|name| on(name))
+    {
+        return Some(format!(
+            "{name} is set, which SDKs do not combine with an endpoint of its own"
+        ));
+    }
+    // The layer does not go through proxies, nor trust who is in this file, and SDKs may send calls to this machine to a
+    // proxy.
+    let proxies = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    if let Some(name) = proxies.iter().chain(&["AWS_CA_BUNDLE"]).find(|name| set(name)) {
+        return Some(format!("{name} is set, which the layer cannot follow"));
+    }
+    if is_foreign(&service.endpoint_variable(), &get) {
+        return Some("the SDK for JavaScript speaks HTTP/2 with it".to_owned());
+    }
+    // SDKs put `sync-` before the host, where there is none to be found.
+    // Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-host-prefix.html>
+    let prefixes = "AWS_DISABLE_HOST_PREFIX_INJECTION";
+    if service == Service::StepFunctions && !on(&prefixes) {
+        return Some(format!(
+            "{prefixes} is not true, so StartSyncExecution would not get here"
+        ));
+    }
+    None
+}
+
+/// The calls to one service.
+struct Dependency {
+    origin: Origin,
+    forwarder: Arc<Forwarder>,
+    proxy: Arc<Proxy>,
+}
+
+impl Dependency {
+    /// Accepts connections, for ever.
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).converse(stream))),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    /// Serves one connection of the function.
+    async fn converse(self: Arc<Self>, stream: TcpStream) {
+        let breaker = Breaker::default();
+        let socket = Socket::new(stream, breaker.clone());
+        let service = service_fn(|request| self.answer(&breaker, request));
+        let served = http1::Builder::new()
+            .preserve_header_case(true)
+            .auto_date_header(false)
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(socket), service)
+            .await;
+        if let Err(failure) = served {
+            self.debug("a connection for a service has ended", &failure.to_string());
+        }
+    }
+
+    /// Answers one call. An error ends the connection, as the service's has ended.
+    async fn answer(&self, breaker: &Breaker, request: Request<Incoming>) -> Result<Response<Passing>, ForwardError> {
+        let (head, body) = request.into_parts();
+        let caller = Caller::of(self, &head);
+        let request = Request::from_parts(head, Passing::Streamed(body));
+        let answered = match caller {
+            Some(caller) => Box::pin(self.meet(breaker, caller, request)).await,
+            None => self
+                .pass(request, None)
+                .await
+                .map(|(answer, _)| answer.map(Passing::Streamed)),
+        };
+        match answered {
+            Err(ForwardError::TooLarge) => Ok(too_large()),
+            Ok(answer) if self.origin.service() == Service::Sts => self.learn(answer).await,
+            answered => answered,
+        }
+    }
+
+    /// Remembers the credentials in an answer of STS: calls that are signed with them can be signed again.
+    async fn learn(&self, answer: Response<Passing>) -> Result<Response<Passing>, ForwardError> {
+        let (head, body) = answer.into_parts();
+        let body = hold(body).await?;
+        keys::in_answer(&body)
+            .into_iter()
+            .for_each(|given| self.forwarder.keys.learn(given));
+        Ok(Response::from_parts(head, Passing::whole(body)))
+    }
+
+    /// Sends a call on, perhaps with another body.
+    async fn pass(
+        &self,
+        request: Request<Passing>,
+        other: Option<Bytes>,
+    ) -> Result<(Response<Incoming>, Signed), ForwardError> {
+        let passed = self.forwarder.forward(&self.origin, request, other).await;
+        match &passed {
+            Ok((_, signed)) => self.tell(*signed),
+            Err(failure) => self.debug("a call got no answer", &failure.to_string()),
+        }
+        passed
+    }
+
+    /// Tells of a call that its service will hardly accept because of the layer.
+    fn tell(&self, signed: Signed) {
+        let service = self.origin.service().name();
+        let reason = match signed {
+            Signed::Again | Signed::Never => return,
+            Signed::UnknownKey => "it is signed with a key that the layer does not know",
+            Signed::Wrong => "its signature is wrong",
+        };
+        let problem = format!("a call to {service} cannot be signed again: {reason}");
+        self.proxy.interceptor.trouble(&problem);
+    }
+
+    fn debug(&self, message: &str, error: &str) {
+        let service = self.origin.service().name();
+        self.proxy
+            .log
+            .debug(message, json!({ "service": service, "error": error }));
+    }
+}
+
+/// What services say to a body that is too large.
+fn too_large() -> Response<Passing> {
+    let mut answer = Response::new(Passing::Whole(None));
+    *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    answer
+}

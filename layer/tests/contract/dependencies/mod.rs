@@ -1,0 +1,10 @@
+//! The calls of a function to AWS, through the layer.
+
+pub(crate) mod caller;
+mod faults;
+mod forwarding;
+mod lease;
+mod rust;
+mod scene;
+mod sdk;
+mod variables;
