@@ -21,6 +21,8 @@
 mod op;
 #[path = "model/reference.rs"]
 mod reference;
+#[path = "model/scene.rs"]
+mod scene;
 #[path = "model/system.rs"]
 mod system;
 
@@ -29,7 +31,7 @@ use std::cell::RefCell;
 use op::{Faults, Op, operations};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use system::{Counts, System};
+use system::System;
 use tokio::runtime::{Builder, Runtime};
 
 /// How many sequences are tried unless somebody asks for more.
@@ -61,6 +63,19 @@ fn play(ops: &[Op], fragile: bool, all_dies: bool) -> Result<Counts, String> {
         .and_then(|()| system.come_to_rest(all_dies));
     played.map_err(|broken| format!("{broken}\n{}", system.story()))?;
     Ok(system.counts)
+}
+
+/// What was done in all.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    operations: usize,
+    calls: usize,
+    runs: usize,
+    injected: usize,
+    judged: usize,
+    faults_met: usize,
+    foreign: usize,
+    deploys_during_faults: usize,
 }
 
 impl Counts {

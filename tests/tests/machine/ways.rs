@@ -5,8 +5,8 @@
 //! |---|---|
 //! | an alarm, by its event | [`an_alarm_ends_a_run_by_its_event`] |
 //! | an alarm, through the abort topic | [`an_alarm_ends_a_run_through_the_abort_topic`] |
-//! | an alarm that the run made for itself | `an_alarm_that_the_run_made_for_itself_ends_it` |
 //! | an alarm, seen by `observe` | `an_alarm_ends_a_run_and_one_that_fires_already_refuses_it` |
+//! | an alarm that the run made for itself | `alarms.rs` |
 //! | harm | `a_fragile_system_deviates_and_is_left_as_it_was` |
 //! | Stop in the console | `a_stopped_execution_is_rolled_back` |
 //! | the execution fails outside of its steps | [`an_execution_that_fails_outside_of_its_steps_is_rolled_back`] |
@@ -15,6 +15,7 @@
 //! | a message on the abort topic | `a_message_on_the_abort_topic_ends_a_run` |
 //! | the kill switch | [`the_kill_switch_works_without_step_functions`] |
 //! | the longest duration | `a_sturdy_system_is_upheld_under_every_kind_of_fault` |
+//! | the time window closes | `tests/tests/guards.rs`, in memory: windows have minutes, and the state machine knows only `next` |
 //! | a step fails for good | `when_the_injection_fails_half_way_everything_is_back`, and one for each other step |
 //! | the orchestrator dies | `dies.rs`; the sweep alone: `sweep.rs` |
 

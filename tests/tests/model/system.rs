@@ -12,19 +12,17 @@ use inoculate_core::run::{Cause, Ending, Phase, Status};
 use inoculate_core::undo::{UndoRecord, UndoState};
 use inoculate_step::{RunInput, Step};
 use inoculate_tests::World;
-use inoculate_tests::build::{self, CHECKOUT, PAYMENTS};
+use inoculate_tests::build::{self, PAYMENTS};
 use inoculate_tests::fail::Failing;
 use inoculate_tests::machine::{self, Machine, Task, execution_ended, in_time};
 use inoculate_tests::memory::{Answer, At, FunctionState, State, Traffic, deployment, execution_arn};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Counts;
 use super::op::{Deploy, Faults, Op};
-use super::reference::{Broken, LONGEST, Reference, allows_faults};
-
-const FUNCTIONS: [&str; 2] = [PAYMENTS, CHECKOUT];
-const SOURCE: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
-const ALARM: &str = "unhappy";
+use super::reference::{Broken, Reference, allows_faults};
+use super::scene::{ALARM, FUNCTIONS, SOURCE, experiment, set};
 
 /// More than this many runs, or things under way at once, add nothing.
 const MOST_RUNS: usize = 5;
@@ -55,19 +53,6 @@ struct Read {
     at: Timestamp,
     until_ms: i64,
     allowed: bool,
-}
-
-/// What was done in all.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Counts {
-    pub(crate) operations: usize,
-    pub(crate) calls: usize,
-    pub(crate) runs: usize,
-    pub(crate) injected: usize,
-    pub(crate) judged: usize,
-    pub(crate) faults_met: usize,
-    pub(crate) foreign: usize,
-    pub(crate) deploys_during_faults: usize,
 }
 
 /// The world, what is under way in it, and the reference model beside it.
@@ -506,39 +491,4 @@ impl System {
             story
         })
     }
-}
-
-fn set(function: &mut FunctionState, what: Deploy) {
-    match what {
-        Deploy::Timeout(place) => function.timeout_secs = [3, 7, 20][place],
-        Deploy::Memory(place) => function.memory_mb = [256, 512, 1024][place],
-        Deploy::Concurrency(place) => function.concurrency = [None, Some(5), Some(50)][place],
-        Deploy::SourceOn => function.sources.values_mut().for_each(|mapping| mapping.enabled = true),
-        Deploy::Delete | Deploy::MakeAnew => {}
-    }
-}
-
-fn experiment(faults: Faults) -> Value {
-    let timeout = |function: &str| json!({ "kind": "timeout", "function": function, "timeout": "1s" });
-    let slow = |function: &str| json!({ "kind": "latency", "function": function, "delay": "1s" });
-    let (functions, faults) = match faults {
-        Faults::Settings => (
-            json!([PAYMENTS]),
-            json!([
-                { "kind": "reserved_concurrency", "function": PAYMENTS, "executions": 0 },
-                timeout(PAYMENTS),
-                { "kind": "memory", "function": PAYMENTS, "memory_mb": 128 },
-                { "kind": "event_source_disabled", "function": PAYMENTS, "source": SOURCE },
-            ]),
-        ),
-        Faults::Layer => (json!([PAYMENTS]), json!([slow(PAYMENTS)])),
-        Faults::Both => (json!([CHECKOUT, PAYMENTS]), json!([slow(CHECKOUT), timeout(PAYMENTS)])),
-        Faults::Other => (json!([CHECKOUT]), json!([timeout(CHECKOUT)])),
-    };
-    let mut value = build::experiment_value();
-    value["blast_radius"]["functions"] = functions;
-    value["blast_radius"]["longest"] = json!(format!("{}s", LONGEST.as_secs()));
-    value["guards"] = json!({ "alarms": [ALARM] });
-    value["faults"] = faults;
-    value
 }
