@@ -26,6 +26,8 @@ def poll(functions, ms):
         configuration = client.get_function_configuration(FunctionName=name)
         variables = configuration["Environment"]["Variables"] | {"INOCULATE_POLL_MS": str(ms)}
         client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        # A run is refused while a function is being updated.
+        client.get_waiter("function_updated_v2").wait(FunctionName=name)
         arns.append(configuration["FunctionArn"])
     return arns
 
