@@ -89,31 +89,6 @@ pub struct Stack {
     pub baseline: StepFunction,
 }
 
-/// The ports, ready to use: all that a function does at its start.
-///
-/// # Errors
-/// As [`Aws::load`].
-pub async fn ports(names: &Names) -> Result<Ports> {
-    Ok(Aws::load(&Options::default()).await?.ports(names))
-}
-
-/// The same for the function that asks how executions stand.
-///
-/// # Errors
-/// As [`Aws::load`].
-pub async fn ports_with_executions(names: &Names) -> Result<Ports> {
-    Ok(Aws::load(&Options::default()).await?.ports_with_executions(names))
-}
-
-/// The same for the function that asks what the roles of the steps may do.
-///
-/// # Errors
-/// As [`Aws::load`].
-#[cfg(feature = "iam")]
-pub async fn ports_with_permissions(names: &Names) -> Result<Ports> {
-    Ok(Aws::load(&Options::default()).await?.ports_with_permissions(names))
-}
-
 impl Aws {
     /// Loads the configuration from the options, the environment and the profile.
     ///

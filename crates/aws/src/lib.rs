@@ -46,4 +46,4 @@ mod targets;
 #[cfg(test)]
 mod testing;
 
-pub use connect::{Aws, Names, Options, Stack, ports};
+pub use connect::{Aws, Names, Options, Stack};

@@ -27,9 +27,8 @@ use inoculate_core::run::{Cause, Ending, Run, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "permissions")]
-pub use serve::serve_with_permissions;
-pub use serve::{StartError, deployment, serve, serve_with_executions};
+pub use inoculate_aws::connect::Aws;
+pub use serve::{StartError, deployment, serve};
 
 /// What a step is run with.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use inoculate_aws::connect::{self, Names};
+use inoculate_aws::connect::{Aws, Names, Options};
 use inoculate_core::deployment::Deployment;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::ports::Ports;
@@ -46,58 +46,6 @@ impl From<StepError> for Diagnostic {
     }
 }
 
-/// Runs a step as a Lambda function: reads the environment once, connects once, then handles events until the
-/// environment is shut down.
-///
-/// # Errors
-/// When the environment is not complete, or the Runtime API cannot be reached.
-pub async fn serve<Input, Output, Handler, Handling>(handler: Handler) -> Result<(), StartError>
-where
-    Input: DeserializeOwned,
-    Output: Serialize,
-    Handler: Fn(Step, Input) -> Handling,
-    Handling: Future<Output = Result<Output>>,
-{
-    serve_on(async |names: Names| connect::ports(&names).await, handler).await
-}
-
-/// The same for the step that asks how executions stand.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_with_executions<Input, Output, Handler, Handling>(handler: Handler) -> Result<(), StartError>
-where
-    Input: DeserializeOwned,
-    Output: Serialize,
-    Handler: Fn(Step, Input) -> Handling,
-    Handling: Future<Output = Result<Output>>,
-{
-    serve_on(
-        async |names: Names| connect::ports_with_executions(&names).await,
-        handler,
-    )
-    .await
-}
-
-/// The same for the step that asks what the roles of the steps may do.
-///
-/// # Errors
-/// As [`serve`].
-#[cfg(feature = "permissions")]
-pub async fn serve_with_permissions<Input, Output, Handler, Handling>(handler: Handler) -> Result<(), StartError>
-where
-    Input: DeserializeOwned,
-    Output: Serialize,
-    Handler: Fn(Step, Input) -> Handling,
-    Handling: Future<Output = Result<Output>>,
-{
-    serve_on(
-        async |names: Names| connect::ports_with_permissions(&names).await,
-        handler,
-    )
-    .await
-}
-
 /// What the deployment says of every run, from the environment.
 ///
 /// # Errors
@@ -106,8 +54,13 @@ pub fn deployment() -> Result<Deployment, StartError> {
     Deployment::read(|variable| std::env::var(variable).ok()).map_err(StartError)
 }
 
-async fn serve_on<Input, Output, Handler, Handling>(
-    connect: impl AsyncFnOnce(Names) -> Result<Ports>,
+/// Runs a step as a Lambda function, on the ports that it needs: reads the environment once, connects once, then handles
+/// events until the environment is shut down.
+///
+/// # Errors
+/// When the environment is not complete, or the Runtime API cannot be reached.
+pub async fn serve<Input, Output, Handler, Handling>(
+    ports: fn(&Aws, &Names) -> Ports,
     handler: Handler,
 ) -> Result<(), StartError>
 where
@@ -126,7 +79,8 @@ where
         event_bus: set(environment::EVENT_BUS),
         abort_topic_arn: set(environment::ABORT_TOPIC),
     };
-    let ports = connect(names).await.map_err(|error| StartError(error.to_string()))?;
+    let aws = Aws::load(&Options::default()).await;
+    let ports = ports(&aws.map_err(|error| StartError(error.to_string()))?, &names);
     let handler = &handler;
     let service = service_fn(|event: LambdaEvent<Value>| {
         let step = Step {

@@ -1,6 +1,8 @@
 //! The `evaluate` step as a Lambda function.
 
+use inoculate_step::{Aws, serve};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), inoculate_step::StartError> {
-    inoculate_step::serve(inoculate_evaluate::handle).await
+    serve(Aws::ports, inoculate_evaluate::handle).await
 }

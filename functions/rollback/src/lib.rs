@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use inoculate_core::error::{Code, Error, Result};
+use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::notice::{Failure, News};
 use inoculate_core::ports::{Evaluation, Grounds, RunResult};
@@ -186,7 +187,10 @@ async fn attempt(
     };
     match run.phase {
         Phase::Closed => Ok(output(&run, Next::End, vec![], 0)),
-        Phase::RolledBack => Ok(output(&run, Next::Evaluate, vec![], recovery_secs(step, &run).await?)),
+        Phase::RolledBack => {
+            let experiment = experiment_with_faults(step, &run).await?;
+            Ok(output(&run, Next::Evaluate, vec![], recovery_secs(experiment.as_ref())))
+        }
         Phase::RollingBack => settle(step, run, injector, to_tell).await,
         Phase::Opened | Phase::Steady | Phase::Injecting | Phase::Injected => {
             let began = Event::RollbackBegan { ending: ending.clone() };
@@ -223,15 +227,18 @@ async fn settle(step: &Step, mut run: Run, injector: Injector, to_tell: &mut ToT
     if !pending.is_empty() {
         return Ok(output(&run, Next::Settle, pending, 0));
     }
-    let recovery_secs = recovery_secs(step, &run).await?;
-    if run.injecting_at.is_some() && step.experiment(&run.id).await?.uses_layer() {
+    let experiment = experiment_with_faults(step, &run).await?;
+    let recovery_secs = recovery_secs(experiment.as_ref());
+    if experiment.as_ref().is_some_and(Experiment::uses_layer) {
         // The layer goes on counting, until the verdict or the end of the leases.
         let window = SignedDuration::from_secs(i64::from(recovery_secs));
         end_faults(step, &run, window + SLACK).await?;
     } else {
         step.release_leases(&run).await?;
     }
-    delete_alarms(step, &run).await;
+    if let Some(experiment) = &experiment {
+        delete_alarms(step, &run, experiment).await;
+    }
     let failed_before = run.status == Status::RollbackFailed;
     let run = step.add(&run, Event::RolledBack, With::default()).await?;
     if failed_before {
@@ -242,15 +249,8 @@ async fn settle(step: &Step, mut run: Run, injector: Injector, to_tell: &mut ToT
 
 /// Deletes the alarms that the run made for itself. No reason to go on with a rollback that has put everything back: an alarm
 /// that is left can only ask for this rollback again, and the sweep deletes it.
-async fn delete_alarms(step: &Step, run: &Run) {
-    if run.injecting_at.is_none() {
-        return;
-    }
-    let deleted = async {
-        let experiment = step.experiment(&run.id).await?;
-        step.delete_alarms(run, &experiment).await
-    };
-    if let Err(error) = deleted.await {
+async fn delete_alarms(step: &Step, run: &Run, experiment: &Experiment) {
+    if let Err(error) = step.delete_alarms(run, experiment).await {
         tracing::warn!(run_id = %run.id, %error, "the alarms of the run are left to the sweep");
     }
 }
@@ -347,13 +347,19 @@ async fn close_without_verdict(step: &Step, run_id: &RunId, rolled_back: Output)
     Ok(output(&run, Next::End, vec![], 0))
 }
 
-/// There is nothing to recover from when no fault was ever there.
-async fn recovery_secs(step: &Step, run: &Run) -> Result<u32> {
-    if run.injecting_at.is_none() {
-        return Ok(0);
+/// The experiment of a run in which faults may have been; `None` when none ever was.
+async fn experiment_with_faults(step: &Step, run: &Run) -> Result<Option<Experiment>> {
+    match run.injecting_at {
+        Some(_) => step.experiment(&run.id).await.map(Some),
+        None => Ok(None),
     }
-    let windows = step.experiment(&run.id).await?.windows;
-    Ok(windows.recovery.secs() + windows.delay_secs())
+}
+
+/// There is nothing to recover from when no fault was ever there.
+fn recovery_secs(experiment: Option<&Experiment>) -> u32 {
+    experiment.map_or(0, |experiment| {
+        experiment.windows.recovery.secs() + experiment.windows.delay_secs()
+    })
 }
 
 fn output(run: &Run, next: Next, pending: Vec<String>, recovery_secs: u32) -> Output {

@@ -1,6 +1,8 @@
 //! The `rollback` step as a Lambda function.
 
+use inoculate_step::{Aws, serve};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), inoculate_step::StartError> {
-    inoculate_step::serve_with_executions(inoculate_rollback::handle).await
+    serve(Aws::ports_with_executions, inoculate_rollback::handle).await
 }
