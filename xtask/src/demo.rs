@@ -5,17 +5,14 @@
 //! throttled, and the question is whether orders still go through. The naive version fails both, the hardened one stands
 //! both. Every process is held by a [`Guarded`]: whatever ends this one, a Ctrl-C or a SIGKILL, ends them all.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use inoculate_stack::{Deployment, Guarded, Stack, dev_binaries, workspace_root};
+use inoculate_stack::{Guarded, Stack};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::process::{cargo, run as run_command};
 use crate::report::{duration, phase};
+use crate::shop;
 
 /// The function that the experiments slow down and throttle.
 const TARGET: &str = "shop-payments";
@@ -23,15 +20,8 @@ const TARGET: &str = "shop-payments";
 /// Orders per second that the traffic generator sends to the checkout under test.
 const DEFAULT_RATE: u32 = 10;
 
-/// Before an experiment, the checkout under test gets a few orders for a few seconds.
-const WARM_UP_RATE: u32 = 4;
-const WARM_UP: &str = "5s";
-
 /// More than any experiment here takes; the generator ends with its experiment.
 const LONGEST_RUN: &str = "30m";
-
-/// How long the generator may wait for the last answers before it prints its summary.
-const TRAFFIC_PATIENCE: Duration = Duration::from_secs(20);
 
 /// One experiment of the demonstration and what it must show.
 struct Scenario {
@@ -117,23 +107,7 @@ pub(crate) struct Args {
 
 /// Runs the demonstration and checks that it showed what it should.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    phase("build", || run_command(&mut cargo(&["build", "--workspace", "--bins"])))?;
-    let stack = phase("local stack", || {
-        let stack = Stack::start()?;
-        println!("MiniStack answers at {}", stack.endpoint_url());
-        Ok(stack)
-    })?;
-    phase("deploy Inoculate and the shop", || {
-        for (name, template) in [
-            ("inoculate", "infra/template.yaml"),
-            ("shop", "examples/shop/template.yaml"),
-        ] {
-            stack.deploy(&Deployment::new(name, workspace_root().join(template)))?;
-            println!("stack `{name}` of {template}");
-        }
-        Ok(())
-    })?;
-
+    let stack = shop::open()?;
     let mut findings = Vec::new();
     for scenario in &SCENARIOS {
         let heading = format!("experiment {}", scenario.experiment);
@@ -150,25 +124,17 @@ fn run_scenario(stack: &Stack, scenario: &'static Scenario, rate: u32) -> Result
     let start = Instant::now();
     let reserved_before = reserved_concurrency(stack)?;
 
-    // A first rush of orders would start one environment for each; a trickle starts the few that are needed.
-    println!("warming up {}", scenario.checkout);
-    let status = Guarded::spawn(traffic(stack, scenario.checkout, WARM_UP_RATE, WARM_UP))?.wait()?;
-    if !status.success() {
-        return Err(Error::Failed {
-            command: "shop-traffic".to_owned(),
-            status: status.to_string(),
-        });
-    }
+    shop::warm_up(stack, scenario.checkout)?;
     println!("{rate} orders per second go to {}", scenario.checkout);
-    let traffic = Guarded::spawn(traffic(stack, scenario.checkout, rate, LONGEST_RUN))?;
+    let traffic = Guarded::spawn(shop::traffic(stack, scenario.checkout, rate, LONGEST_RUN))?;
 
-    let mut inoculate = guarded(stack, "inoculate");
+    let mut inoculate = shop::program(stack, "inoculate");
     inoculate
         .arg("run")
         .arg(format!("examples/experiments/{}.yaml", scenario.experiment));
     let status = Guarded::spawn(inoculate)?.wait()?;
     println!("what the customers of {} saw:", scenario.checkout);
-    traffic.terminate(TRAFFIC_PATIENCE)?;
+    traffic.terminate(shop::TRAFFIC_PATIENCE)?;
 
     Ok(Finding {
         scenario,
@@ -177,29 +143,6 @@ fn run_scenario(stack: &Stack, scenario: &'static Scenario, rate: u32) -> Result
         reserved_after: reserved_concurrency(stack)?,
         took: start.elapsed(),
     })
-}
-
-fn traffic(stack: &Stack, function: &str, rate: u32, time: &str) -> Command {
-    let mut command = guarded(stack, "shop-traffic");
-    command.args(["--function", function, "--rate", &rate.to_string(), "--for", time]);
-    command
-}
-
-/// A dev binary, in the root of the workspace, talking to the stack.
-fn guarded(stack: &Stack, name: &str) -> Command {
-    let mut command = Guarded::command(stack.python(), binary(name));
-    command.envs(stack.env()).current_dir(workspace_root());
-    for variable in Stack::ENV_REMOVED {
-        command.env_remove(variable);
-    }
-    if !std::io::stdout().is_terminal() {
-        command.env("NO_COLOR", "1");
-    }
-    command
-}
-
-fn binary(name: &str) -> PathBuf {
-    dev_binaries().join(name)
 }
 
 /// The reserved concurrency of the target as Lambda has it: a number, or null for none.

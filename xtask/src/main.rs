@@ -3,9 +3,11 @@
 mod bench;
 mod demo;
 mod error;
+mod local;
 mod package;
 mod process;
 mod report;
+mod shop;
 mod test;
 
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ struct Args {
 enum Task {
     /// Run a real chaos experiment against the sample shop, all of it on this machine
     Demo(demo::Args),
+    /// Open a shell in which `inoculate` talks to the sample shop, all of it on this machine
+    Local(local::Args),
     /// Check everything that CI checks: formatting, lints, templates, unit and whole-machine tests
     Test(test::Args),
     /// Cross-build the Lambda functions and zip them for `sam deploy`
@@ -34,6 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Local(args) => local::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Package(args) => package::run(&args),
         Task::Bench(args) => bench::run(&args),
