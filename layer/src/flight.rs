@@ -12,6 +12,7 @@ use hyper::http::response;
 use inoculate_core::groups::trace_root;
 
 use crate::body::{Body, Held};
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::faults::FaultKind;
 use crate::faults::pressure::Pressure;
@@ -35,6 +36,8 @@ pub struct Flight {
     pub pressures: Vec<Pressure>,
     /// The event, if the handler has to see it again.
     pub again: Option<Event>,
+    /// The calls that it makes to other services.
+    pub calls: Calls,
     received: Instant,
     reported: bool,
     interceptor: Arc<dyn Interceptor>,
@@ -58,6 +61,7 @@ impl Flight {
             answered: None,
             pressures: Vec::new(),
             again: None,
+            calls: Calls::default(),
             received: Instant::now(),
             reported: false,
             interceptor,
@@ -105,6 +109,7 @@ impl Flight {
             invocation: self.invocation.clone(),
             decision: self.decision.clone(),
             injected: std::mem::take(&mut self.injected),
+            calls: self.calls.finish(),
             cut_short: self.cut_short,
             delivered,
             answer,
@@ -121,6 +126,16 @@ impl Drop for Flight {
         };
         self.report(delivered, Bytes::new());
     }
+}
+
+/// The invocation that makes a call.
+pub struct Maker {
+    /// Which invocation.
+    pub invocation: Invocation,
+    /// What was decided about it.
+    pub decision: Decision,
+    /// Where the call is counted.
+    pub calls: Calls,
 }
 
 /// An event that can be handed to the runtime more than once.
@@ -184,7 +199,7 @@ impl Flights {
 
     /// The invocation that makes a call: the one with the same trace root, or the only one if the call has none. `None` if
     /// that is not certain.
-    pub fn caller(&self, trace: Option<&str>) -> Option<(Invocation, Decision)> {
+    pub fn maker(&self, trace: Option<&str>) -> Option<Maker> {
         if !self.any() {
             return None;
         }
@@ -203,7 +218,11 @@ impl Flights {
                 .values()
                 .filter(|flight| root.is_none() || root_of(flight).as_deref() == root);
             let only = makers.next().filter(|_| makers.next().is_none())?;
-            Some((only.invocation.clone(), only.decision.clone()))
+            Some(Maker {
+                invocation: only.invocation.clone(),
+                decision: only.decision.clone(),
+                calls: only.calls.clone(),
+            })
         })
     }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
+use inoculate_core::calls::CallsByName;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -125,6 +126,8 @@ pub struct Outcome {
     /// What was injected, in the order of the plan. Shorter than the plan if the invocation ended before, or the
     /// faults were released.
     pub injected: Vec<FaultKind>,
+    /// What came of the calls that it made to other services, as far as they passed through the layer.
+    pub calls: CallsByName,
     /// A fault was ended by the release before it had had its whole effect: the caller met neither the fault nor none.
     pub cut_short: bool,
     /// What the caller got.

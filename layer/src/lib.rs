@@ -16,6 +16,7 @@
 //! | [`faults`] | what can go wrong on purpose, as plain data and small functions |
 //! | [`event`], [`answer`] | how the faults act on events on their way in and answers on their way out |
 //! | [`dependencies`] | the calls of the function to AWS, which pass through here if the owner wants that |
+//! | [`calls`] | those calls, counted while an invocation is watched |
 //! | [`exec`], [`child`] | `inoculate-layer exec -- COMMAND...` |
 //! | [`extension`], [`probe`] | the same as an external extension on AWS, and how the wrapper script finds it |
 //! | [`config`], [`log`] | the environment variables, and one JSON line for everything worth knowing |
@@ -26,6 +27,7 @@ pub mod agent;
 pub mod answer;
 mod asker;
 pub mod body;
+pub mod calls;
 pub mod child;
 pub mod clock;
 pub mod command;

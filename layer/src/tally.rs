@@ -130,7 +130,9 @@ impl Tallies {
         }
         let mark = Mark::from(outcome.decision.mark);
         if let Some(tally) = self.tallies.iter_mut().find(|tally| tally.number == mark.number) {
-            tally.seen.add(mark.group, &observation(outcome, mark.key));
+            let seen = observation(outcome, mark.key);
+            tally.seen.add(mark.group, &seen);
+            tally.seen.add_calls(mark.group, &outcome.calls, &seen);
             tally.unwritten = true;
         }
     }

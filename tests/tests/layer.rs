@@ -50,8 +50,9 @@ impl Shop {
             payments: String::new(),
             checkout: String::new(),
         };
-        // Nobody waits ten seconds here until the layer sees that there is a lease.
-        let arns = shop.world("poll", &json!({ "functions": [PAYMENTS, CHECKOUT], "ms": 200 }));
+        // Nobody waits ten seconds here until the layer sees that there is a lease. It sees how checkout calls payments.
+        let more = json!({ "INOCULATE_POLL_MS": "200", "INOCULATE_DEPENDENCIES": "lambda" });
+        let arns = shop.world("configure", &json!({ "functions": [PAYMENTS, CHECKOUT], "more": more }));
         [shop.payments, shop.checkout] = [0, 1].map(|place| arns[place].as_str().unwrap().to_owned());
         shop
     }
@@ -105,11 +106,14 @@ impl Shop {
 
 /// DynamoDB has one kind of number.
 fn whole_numbers(counts: &Value) -> Value {
-    let whole = |(name, value): (&String, &Value)| {
-        let number = value.as_f64().map(|number| json!(number as u64));
-        (name.clone(), number.unwrap_or_else(|| value.clone()))
-    };
-    counts.as_object().unwrap().iter().map(whole).collect()
+    match counts {
+        Value::Number(number) => json!(number.as_f64().unwrap() as u64),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), whole_numbers(value)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 fn group(seen: &Seen, group: Group) -> &Counts {
@@ -186,6 +190,26 @@ async fn a_lease_slows_half_of_the_orders_and_nothing_else() {
     drop(customers);
 }
 
+/// The record of a run says what came of the calls of checkout: each request made one, and those of the experimental group
+/// waited for payments.
+fn assert_calls_are_told(during: &Value) {
+    let mut functions = during["seen"].as_array().unwrap().iter();
+    let checkout = functions.find(|seen| seen["function"] == CHECKOUT).unwrap();
+    let [control, experimental] = ["control", "experimental"].map(|group| {
+        let calls = checkout[group]["calls"].as_object().unwrap();
+        assert_eq!(calls.keys().collect::<Vec<_>>(), ["lambda Invoke"], "{checkout:#}");
+        let told = &calls["lambda Invoke"];
+        assert_eq!(told["callers"], checkout[group]["requests"], "{checkout:#}");
+        assert_eq!(
+            (&told["failed"], &told["injected"]),
+            (&Value::Null, &Value::Null),
+            "{checkout:#}"
+        );
+        told["p50"].as_f64().unwrap()
+    });
+    assert!(control < experimental && experimental > DELAY_MS * 0.94, "{checkout:#}");
+}
+
 /// A whole run: the state machine, the steps with their roles, the layer in the functions, and the command that tells.
 #[tokio::test]
 async fn a_run_slows_half_of_the_orders_and_tells_what_both_halves_experienced() {
@@ -237,13 +261,15 @@ async fn a_run_slows_half_of_the_orders_and_tells_what_both_halves_experienced()
             );
         }
     }
+    assert_calls_are_told(during);
     let finding = &during["findings"][0];
     assert_eq!(
         (&finding["verdict"], &finding["reason"]),
         (&json!("deviated"), &json!("beyond"))
     );
-    let [control, experimental] = ["control", "experimental"].map(|group| &finding["groups"][group]);
-    assert!(experimental["low"].as_f64() > control["high"].as_f64(), "{finding:#}");
+    // What the verdict says: the whole interval of the difference is over the margin.
+    let claim = &finding["claims"][0];
+    assert!(claim["low"].as_f64() > claim["limit"].as_f64(), "{finding:#}");
     assert_eq!(told["run"]["status"], "completed");
     for function in [&shop.payments, &shop.checkout] {
         assert_eq!(shop.world("role", &json!({ "function_arn": function })), "released");

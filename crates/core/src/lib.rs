@@ -17,6 +17,7 @@
 //! | [`service`] | the services of AWS whose calls can go wrong |
 //! | [`layer`] | what the layer is told by a lease, and what it decides from that |
 //! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
+//! | [`calls`] | what the layer saw of the calls to other services |
 //! | [`seen`] | what the layers wrote of a run, added up |
 //! | [`sequential`] | intervals that may be looked at all the time |
 //! | [`ranks`] | two samples compared by their ranks |
@@ -35,6 +36,7 @@
 //! | [`error`] | one error type, one stable code per cause |
 
 pub mod attach;
+pub mod calls;
 pub mod deployment;
 pub mod error;
 pub mod experiment;

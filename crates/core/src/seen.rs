@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::{CallsSummary, most_called};
 use crate::layer::Stage;
 use crate::names::FunctionName;
 use crate::sketch::{Counts, Seen};
@@ -104,10 +105,16 @@ pub struct GroupSummary {
     pub p50: Option<f64>,
     /// 99 of 100 callers waited at most this long, in milliseconds.
     pub p99: Option<f64>,
+    /// The calls that these requests made to other services, by dependency: at most
+    /// [`MAX_DEPENDENCIES`](crate::calls::MAX_DEPENDENCIES), and all others together.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, CallsSummary>,
 }
 
-impl From<&Counts> for GroupSummary {
-    fn from(counts: &Counts) -> GroupSummary {
+impl GroupSummary {
+    /// The summary of a group, in which the dependencies of these names are told apart.
+    fn of(counts: &Counts, names: &[String]) -> GroupSummary {
+        let calls = counts.calls.kept(|name| names.iter().any(|kept| kept == name));
         GroupSummary {
             requests: counts.requests,
             errors: counts.errors,
@@ -116,6 +123,10 @@ impl From<&Counts> for GroupSummary {
             injected: counts.injected,
             p50: counts.durations.quantile(0.5),
             p99: counts.durations.quantile(0.99),
+            calls: calls
+                .iter()
+                .map(|(name, counts)| (name.to_owned(), counts.into()))
+                .collect(),
         }
     }
 }
@@ -157,12 +168,13 @@ impl SeenSummary {
             ("trace_root", sum(|counts| counts.by_trace_root)),
             ("request_id", sum(|counts| counts.by_request_id)),
         ];
+        let names = most_called(&control.calls, &experimental.calls);
         SeenSummary {
             function: function.clone(),
             stage,
             environments: seen.environments,
-            control: control.into(),
-            experimental: experimental.into(),
+            control: GroupSummary::of(control, &names),
+            experimental: GroupSummary::of(experimental, &names),
             keys: keys
                 .into_iter()
                 .filter(|(_, count)| *count > 0)

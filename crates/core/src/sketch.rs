@@ -11,10 +11,17 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::CallsByName;
 use crate::groups::{Group, KeyKind};
 
 /// How far a quantile may be from the true one, as a part of it.
 pub const RELATIVE_ACCURACY: f64 = 0.01;
+
+/// The same for durations that are counted roughly.
+pub const ROUGH_ACCURACY: f64 = 0.06;
+
+/// How many buckets become one where durations are counted roughly: the one in the middle of them.
+const ROUGH: i32 = 5;
 
 /// The factor between the bounds of a bucket.
 const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
@@ -45,6 +52,14 @@ impl Sketch {
     pub fn add(&mut self, ms: f64) {
         let ms = if ms.is_nan() { RANGE_MS.1 } else { ms };
         self.count_in(bucket(ms), 1);
+    }
+
+    /// Counts a duration in milliseconds in one of the few buckets that are apart by [`ROUGH`]: the sketch is shorter, and its
+    /// quantiles are within [`ROUGH_ACCURACY`].
+    pub fn add_roughly(&mut self, ms: f64) {
+        let ms = if ms.is_nan() { RANGE_MS.1 } else { ms };
+        let bucket = bucket(ms);
+        self.count_in(bucket - bucket.rem_euclid(ROUGH) + ROUGH / 2, 1);
     }
 
     /// Adds what another sketch has counted.
@@ -278,6 +293,9 @@ pub struct Counts {
     pub by_request_id: u64,
     /// How long callers waited.
     pub durations: Sketch,
+    /// The calls that the requests made to other services, as far as they passed through the layer.
+    #[serde(skip_serializing_if = "CallsByName::is_empty")]
+    pub calls: CallsByName,
 }
 
 impl Counts {
@@ -314,9 +332,11 @@ impl Counts {
             *count = count.saturating_add(more);
         }
         self.durations.merge(&other.durations);
+        self.calls.merge(&other.calls);
     }
 
-    /// The same requests, `factor` times as many: what would be counted if all went on alike.
+    /// The same requests, `factor` times as many: what would be counted if all went on alike. Without their calls, which
+    /// nothing is judged by.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Counts {
         let times = |count: u64| times(count, factor);
@@ -330,6 +350,7 @@ impl Counts {
             by_trace_root: times(self.by_trace_root),
             by_request_id: times(self.by_request_id),
             durations: self.durations.scaled(factor),
+            calls: CallsByName::default(),
         }
     }
 }
@@ -347,9 +368,18 @@ pub struct Seen {
 impl Seen {
     /// Counts one request.
     pub fn add(&mut self, group: Group, seen: &Observation) {
+        self.of(group).add(seen);
+    }
+
+    /// Counts the calls that a request made.
+    pub fn add_calls(&mut self, group: Group, made: &CallsByName, seen: &Observation) {
+        self.of(group).calls.add_request(made, seen.error || seen.http_5xx);
+    }
+
+    fn of(&mut self, group: Group) -> &mut Counts {
         match group {
-            Group::Control => self.control.add(seen),
-            Group::Experimental => self.experimental.add(seen),
+            Group::Control => &mut self.control,
+            Group::Experimental => &mut self.experimental,
         }
     }
 

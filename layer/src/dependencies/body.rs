@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::chunks::{BadChunk, Resigner};
+use super::counting::Watch;
 use super::socket::Breaker;
 
 /// Why a body ended too early.
@@ -34,6 +35,8 @@ pub enum Passing {
     Resigned(Incoming, Option<Box<Resigner>>),
     /// Ends too early.
     Cut(Cut),
+    /// Its end is counted.
+    Watched(Box<Passing>, Watch),
 }
 
 /// A body that a fault ends too early.
@@ -95,6 +98,11 @@ impl Body for Passing {
             Passing::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Passing::Resigned(body, resigner) => poll_resigned(body, resigner, cx),
             Passing::Cut(cut) => cut.poll(cx),
+            Passing::Watched(body, watch) => {
+                let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
+                watch.passes(frame.as_ref(), body);
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -103,6 +111,7 @@ impl Body for Passing {
             Passing::Streamed(body) => body.is_end_stream(),
             Passing::Whole(bytes) => bytes.is_none(),
             Passing::Resigned(..) | Passing::Cut(_) => false,
+            Passing::Watched(body, _) => body.is_end_stream(),
         }
     }
 
@@ -111,6 +120,7 @@ impl Body for Passing {
             // Signatures have one length, so chunks that are signed again have the same.
             Passing::Streamed(body) | Passing::Resigned(body, _) => body.size_hint(),
             Passing::Cut(cut) => cut.body.size_hint(),
+            Passing::Watched(body, _) => body.size_hint(),
             Passing::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

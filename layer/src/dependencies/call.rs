@@ -62,18 +62,28 @@ pub fn of(service: Service, head: &Parts, body: Option<&[u8]>) -> Call {
     let text = body
         .and_then(|body| std::str::from_utf8(body).ok())
         .filter(|text| !text.is_empty());
-    // The query of a GET is that of a form, too.
-    let fields = match form {
-        Form::Aws(Protocol::AwsQuery) => {
-            pairs(&text.or_else(|| head.uri.query()).unwrap_or_default().replace('+', " "))
-        }
-        _ => Vec::new(),
-    };
+    let fields = fields(form, text, head);
     Call {
         service,
         operation: operation(service, head, form, &fields),
         resources: resource::of(service, head, form, text, &fields),
         region,
+    }
+}
+
+/// The operation of a call, if its head tells.
+pub fn operation_in_head(service: Service, head: &Parts) -> Option<String> {
+    let form = Form::of(service, &head.headers);
+    operation(service, head, form, &fields(form, None, head))
+}
+
+/// The fields of a form. The query of a GET is one, too.
+fn fields(form: Form, text: Option<&str>, head: &Parts) -> Vec<(String, String)> {
+    match form {
+        Form::Aws(Protocol::AwsQuery) => {
+            pairs(&text.or_else(|| head.uri.query()).unwrap_or_default().replace('+', " "))
+        }
+        _ => Vec::new(),
     }
 }
 

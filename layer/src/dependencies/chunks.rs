@@ -6,8 +6,9 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 
 use bytes::{Buf, Bytes, BytesMut};
+use sha2::{Digest, Sha256};
 
-use super::signature::{Signer, sha256};
+use super::signature::{Signer, sha256, written};
 
 /// The largest chunk, of which one is held in memory. SDKs make chunks of 64 KB to 1 MB.
 const MAX_CHUNK: usize = 64 * 1024 * 1024;
@@ -30,8 +31,25 @@ pub struct Resigner {
     /// The last signature of the caller, and the last one of ours.
     previous: (String, String),
     held: BytesMut,
+    /// The chunk that `held` begins with, as soon as the line before it is there.
+    chunk: Option<Chunk>,
     /// The last chunk is over: only trailers follow.
     ended: bool,
+}
+
+/// A chunk of which a part is there.
+#[derive(Debug)]
+struct Chunk {
+    /// How long it is, as it is written.
+    size: String,
+    /// Its signature.
+    given: String,
+    /// Where it begins and ends in what is held.
+    begin: usize,
+    end: usize,
+    /// The hash of what is there of it, up to this place. Taken as it comes: all at once would keep everybody waiting.
+    hash: Sha256,
+    hashed: usize,
 }
 
 impl Resigner {
@@ -41,6 +59,7 @@ impl Resigner {
             signer,
             previous: (old, new),
             held: BytesMut::new(),
+            chunk: None,
             ended: false,
         }
     }
@@ -98,6 +117,40 @@ impl Resigner {
 
     /// The next whole chunk, signed again. `None` if it is not there yet.
     fn next_chunk(&mut self) -> Result<Option<Bytes>, BadChunk> {
+        let mut chunk = match self.chunk.take() {
+            Some(chunk) => chunk,
+            None => match self.begun()? {
+                Some(chunk) => chunk,
+                None => return Ok(None),
+            },
+        };
+        let there = self.held.len().min(chunk.end);
+        chunk.hash.update(&self.held[chunk.hashed..there]);
+        chunk.hashed = there;
+        // The line break of the last chunk is that of the trailers.
+        let is_last = chunk.begin == chunk.end;
+        let whole = if is_last { chunk.end } else { chunk.end + 2 };
+        if self.held.len() < whole {
+            self.chunk = Some(chunk);
+            return Ok(None);
+        }
+        let hash = written(chunk.hash);
+        let (old, new) = (
+            self.signer.chunk(&self.previous.0, &hash),
+            self.signer.chunk(&self.previous.1, &hash),
+        );
+        // What is wrong stays wrong.
+        let signed = if old == chunk.given { new } else { chunk.given.clone() };
+        let mut out = BytesMut::from(format!("{}{SIGNATURE}{signed}\r\n", chunk.size).as_bytes());
+        out.extend_from_slice(&self.held[chunk.begin..whole]);
+        self.previous = (chunk.given, signed);
+        self.held.advance(whole);
+        self.ended = is_last;
+        Ok(Some(out.freeze()))
+    }
+
+    /// The chunk that `held` begins with. `None` if the line before it is not there yet.
+    fn begun(&self) -> Result<Option<Chunk>, BadChunk> {
         let Some(end) = self.held.windows(2).position(|pair| pair == b"\r\n") else {
             let too_long = self.held.len() > MAX_LINE;
             return if too_long { Err(BadChunk) } else { Ok(None) };
@@ -109,24 +162,14 @@ impl Resigner {
             return Err(BadChunk);
         }
         let begin = end + 2;
-        // The line break of the last chunk is that of the trailers.
-        let whole = if length == 0 { begin } else { begin + length + 2 };
-        if self.held.len() < whole {
-            return Ok(None);
-        }
-        let hash = sha256(&self.held[begin..begin + length]);
-        let (old, new) = (
-            self.signer.chunk(&self.previous.0, &hash),
-            self.signer.chunk(&self.previous.1, &hash),
-        );
-        // What is wrong stays wrong.
-        let signed = if old == given { new } else { given.to_owned() };
-        let mut chunk = BytesMut::from(format!("{size}{SIGNATURE}{signed}\r\n").as_bytes());
-        chunk.extend_from_slice(&self.held[begin..whole]);
-        self.previous = (given.to_owned(), signed);
-        self.held.advance(whole);
-        self.ended = length == 0;
-        Ok(Some(chunk.freeze()))
+        Ok(Some(Chunk {
+            size: size.to_owned(),
+            given: given.to_owned(),
+            begin,
+            end: begin + length,
+            hash: Sha256::new(),
+            hashed: begin,
+        }))
     }
 }
 

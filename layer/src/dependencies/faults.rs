@@ -19,15 +19,18 @@ use super::forward::{ForwardError, Signed, hold};
 use super::signature::Signature;
 use super::socket::Breaker;
 use super::wire::Failure;
+use crate::calls::Counted;
 use crate::faults::Fault;
 use crate::faults::delay::sample;
+use crate::flight::Maker;
 use crate::intercept::{Decision, Invocation};
 
 /// What an error says if the fault gives no message.
 const MESSAGE: &str = "injected by Inoculate";
 
 /// An invocation that makes a call which may meet a fault.
-pub(super) struct Caller {
+pub(super) struct Caller<'a> {
+    counted: &'a Counted,
     invocation: Invocation,
     decision: Decision,
     /// The faults that may be about the call.
@@ -42,20 +45,19 @@ enum Before {
     Goes(Option<Fault>),
 }
 
-impl Caller {
-    /// The caller of a call with this head. `None` if no fault can be about the call.
-    pub(super) fn of(dependency: &Dependency, head: &Parts) -> Option<Caller> {
-        let trace = head
-            .headers
-            .get("x-amzn-trace-id")
-            .and_then(|trace| trace.to_str().ok());
-        let (invocation, decision) = dependency.proxy.flights.caller(trace)?;
+impl<'a> Caller<'a> {
+    /// The invocation that makes a call with this head. `None` if no fault can be about the call.
+    pub(super) fn of(service: Service, maker: Maker, counted: &'a Counted, head: &Parts) -> Option<Caller<'a>> {
+        let Maker {
+            invocation, decision, ..
+        } = maker;
         let signature = Signature::of(head);
         let region = signature.as_ref().map(Signature::region);
-        let (service, faults) = (dependency.origin.service(), decision.faults.faults());
+        let faults = decision.faults.faults();
         let may = |fault: &&Fault| parts(fault).is_some_and(|(calls, _)| calls.may_include(service, region));
         let faults: Vec<Fault> = faults.iter().filter(may).cloned().collect();
         (!faults.is_empty() && !decision.release.is_over()).then_some(Caller {
+            counted,
             invocation,
             decision,
             faults,
@@ -87,7 +89,7 @@ impl Dependency {
     pub(super) async fn meet(
         &self,
         breaker: &Breaker,
-        mut caller: Caller,
+        mut caller: Caller<'_>,
         request: Request<Passing>,
     ) -> Result<Response<Passing>, ForwardError> {
         let (head, mut body) = request.into_parts();
@@ -125,7 +127,7 @@ impl Dependency {
     async fn before(
         &self,
         breaker: &Breaker,
-        caller: &mut Caller,
+        caller: &mut Caller<'_>,
         call: &Call,
         head: &Parts,
         form: Form,
@@ -160,7 +162,8 @@ impl Dependency {
         Ok(Before::Goes(None))
     }
 
-    fn begins(&self, caller: &Caller, fault: &Fault) {
+    fn begins(&self, caller: &Caller<'_>, fault: &Fault) {
+        caller.counted.injected();
         self.proxy.flights.note(&caller.invocation, fault.kind());
         self.proxy
             .interceptor
@@ -171,7 +174,7 @@ impl Dependency {
     ///
     /// # Errors
     /// When the function has timed out, so that nobody waits any more.
-    async fn wait(&self, caller: &mut Caller, delay: Option<Duration>) -> Result<(), ForwardError> {
+    async fn wait(&self, caller: &mut Caller<'_>, delay: Option<Duration>) -> Result<(), ForwardError> {
         let deadline = caller
             .invocation
             .deadline_ms
@@ -190,7 +193,7 @@ impl Dependency {
     /// Makes the call with half of its batch, if it is one of more than one item.
     async fn halve(
         &self,
-        caller: &Caller,
+        caller: &Caller<'_>,
         fault: Option<&Fault>,
         call: &Call,
         request: Request<Passing>,

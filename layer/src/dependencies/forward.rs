@@ -1,8 +1,8 @@
 //! One call on its way to its service.
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, Uri};
@@ -14,7 +14,9 @@ use super::chunks::Resigner;
 use super::endpoint::Origin;
 use super::keys::Keys;
 use super::pool::Pool;
-use super::signature::{CONTENT_HASH, Canonical, PathForm, Place, Signature, Signer, UNSIGNED, sha256};
+use super::signature::{
+    CONTENT_HASH, Canonical, PathForm, Place, Signature, Signer, UNSIGNED, sha256, sha256_in_slices,
+};
 use crate::dynamo::connection::{Endpoint, ExchangeError};
 
 /// The largest body that is held in memory, because only its hash says whether its signature is right. The largest
@@ -118,7 +120,8 @@ impl Forwarder {
             Some(hash) => (body, hash),
             None => {
                 let held = hold(body).await?;
-                (Passing::whole(held.clone()), sha256(&held))
+                let hash = sha256_in_slices(&held).await;
+                (Passing::whole(held), hash)
             }
         };
         let Some(secret) = self.keys.secret(&signature.key_id).await else {
@@ -196,12 +199,29 @@ fn describe(head: &mut Parts, other: &Bytes) -> String {
 ///
 /// # Errors
 /// When it breaks off, or is too large for any service.
-pub async fn hold(body: Passing) -> Result<Bytes, ForwardError> {
-    match Limited::new(body, MAX_HELD).collect().await {
-        Ok(held) => Ok(held.to_bytes()),
-        Err(failure) if failure.is::<LengthLimitError>() => Err(ForwardError::TooLarge),
-        Err(_) => Err(ForwardError::Request),
+pub async fn hold(mut body: Passing) -> Result<Bytes, ForwardError> {
+    let length = usize::try_from(body.size_hint().lower()).unwrap_or(MAX_HELD);
+    let (mut first, mut held) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ForwardError::Request)?.into_data() else {
+            continue;
+        };
+        if first.len() + held.len() + data.len() > MAX_HELD {
+            return Err(ForwardError::TooLarge);
+        }
+        if first.is_empty() && held.is_empty() {
+            // Mostly this is all.
+            first = data;
+            continue;
+        }
+        // Put together as it comes: in the end there would be too much to copy at once.
+        if held.is_empty() {
+            held.reserve(length.min(MAX_HELD));
+            held.extend_from_slice(&std::mem::take(&mut first));
+        }
+        held.extend_from_slice(&data);
     }
+    Ok(if held.is_empty() { first } else { held.freeze() })
 }
 
 /// Sends a request to an endpoint: its path, and its host unless the signature would not be right any more.

@@ -15,12 +15,14 @@
 //! | [`forward`], [`call`] | one call on its way |
 //! | [`signature`], [`chunks`], [`keys`] | signing it again |
 //! | [`pool`], [`body`], [`socket`] | connections and what is on them |
+//! | [`counting`] | what is counted of a call |
 //! | [`faults`], [`wire`], [`batch`] | calls that go wrong on purpose |
 
 pub mod batch;
 pub mod body;
 pub mod call;
 pub mod chunks;
+pub mod counting;
 pub mod endpoint;
 mod faults;
 pub mod forward;
@@ -215,7 +217,15 @@ impl Dependency {
     /// Answers one call. An error ends the connection, as the service's has ended.
     async fn answer(&self, breaker: &Breaker, request: Request<Incoming>) -> Result<Response<Passing>, ForwardError> {
         let (head, body) = request.into_parts();
-        let caller = Caller::of(self, &head);
+        let trace = head.headers.get("x-amzn-trace-id");
+        let maker = self.proxy.flights.maker(trace.and_then(|trace| trace.to_str().ok()));
+        let service = self.origin.service();
+        let counted = maker
+            .as_ref()
+            .map(|maker| counting::begin(&maker.calls, service, &head));
+        let caller = maker
+            .zip(counted.as_ref())
+            .and_then(|(maker, counted)| Caller::of(service, maker, counted, &head));
         let request = Request::from_parts(head, Passing::Streamed(body));
         let answered = match caller {
             Some(caller) => Box::pin(self.meet(breaker, caller, request)).await,
@@ -224,11 +234,15 @@ impl Dependency {
                 .await
                 .map(|(answer, _)| answer.map(Passing::Streamed)),
         };
-        match answered {
-            Err(ForwardError::TooLarge) => Ok(too_large()),
-            Ok(answer) if self.origin.service() == Service::Sts => self.learn(answer).await,
-            answered => answered,
-        }
+        let answer = match answered {
+            Err(ForwardError::TooLarge) => too_large(),
+            Ok(answer) if service == Service::Sts => self.learn(answer).await?,
+            answered => answered?,
+        };
+        Ok(match counted {
+            Some(counted) => counting::watched(counted, answer),
+            None => answer,
+        })
     }
 
     /// Remembers the credentials in an answer of STS: calls that are signed with them can be signed again.

@@ -24,6 +24,9 @@ pub const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha2
 /// The word for a body that is not signed.
 pub const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
+/// How much is hashed before others go on: a fraction of a millisecond of work.
+const SLICE: usize = 64 * 1024;
+
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
@@ -187,7 +190,24 @@ impl Signer {
 
 /// A hash, as signatures have it.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    written(Sha256::new_with_prefix(bytes))
+}
+
+/// The hash of a body, which may be large. This process has one thread, so all others go on between slices.
+pub async fn sha256_in_slices(bytes: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for (place, slice) in bytes.chunks(SLICE).enumerate() {
+        if place > 0 {
+            tokio::task::yield_now().await;
+        }
+        hash.update(slice);
+    }
+    written(hash)
+}
+
+/// A hash of all that was put into it, as signatures have it.
+pub(super) fn written(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,10 @@ fn sketch(run: &RunId, environment: &str, stage: Stage, requests: u64) -> Value 
         "PK": pk, "SK": sk, "schema_version": 1, "run_id": run, "function_arn": ARN, "environment": environment,
         "stage": stage, "fence": 3, "since_ms": 1_700_000_000_000_u64,
         "control": { "requests": requests, "errors": 1, "durations": "-345:2 1:7" },
-        "experimental": { "requests": 2 * requests, "injected": 2, "by_field": requests },
+        "experimental": {
+            "requests": 2 * requests, "injected": 2, "by_field": requests,
+            "calls": { "dynamodb GetItem": { "calls": 6, "failed": 4, "callers": 2, "durations": "127:6" } },
+        },
         "writes": 4, "lost_writes": 1, "written_at_ms": 1_700_000_009_000_u64, "expires_at": 2_000_000_000,
     })
 }
@@ -47,6 +50,12 @@ pub async fn what_the_layers_saw_is_added_up(fixture: &dyn Fixture) {
     );
     assert_eq!((seen.seen.control.errors, seen.seen.experimental.injected), (40, 80));
     assert_eq!(seen.seen.control.durations.count(), 360);
+    let calls = seen.seen.experimental.calls.get("dynamodb GetItem").unwrap();
+    assert_eq!(
+        (calls.calls, calls.failed, calls.callers, calls.noticed),
+        (240, 160, 80, 0)
+    );
+    assert_eq!(calls.durations.count(), 240);
     assert_eq!(seen.since_ms, Some(1_700_000_000_000));
     assert_eq!(written.of("arn:of:another").environments, 0);
 }

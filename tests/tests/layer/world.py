@@ -18,13 +18,13 @@ from boto3.dynamodb.types import TypeSerializer
 TABLE = "inoculate"
 
 
-def poll(functions, ms):
-    """Makes the layer of functions look for a lease this often. Answers their ARNs."""
+def configure(functions, more):
+    """Gives more variables to functions. Answers their ARNs."""
     client = boto3.client("lambda")
     arns = []
     for name in functions:
         configuration = client.get_function_configuration(FunctionName=name)
-        variables = configuration["Environment"]["Variables"] | {"INOCULATE_POLL_MS": str(ms)}
+        variables = configuration["Environment"]["Variables"] | more
         client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         # A run is refused while a function is being updated.
         client.get_waiter("function_updated_v2").wait(FunctionName=name)

@@ -5,11 +5,12 @@ use inoculate_core::layer::Stage;
 use inoculate_core::ports::Measured;
 use inoculate_core::seen::{GroupSummary, SeenSummary};
 
+use super::calls::calls;
 use super::style::Style;
 use super::text::{WIDTH, amount, clean, count, limits, time, wrap};
 
 /// The width of the column that holds a verdict.
-const VERDICT: usize = "inconclusive".len();
+pub(super) const VERDICT: usize = "inconclusive".len();
 
 /// What was found in a window, with its evidence: for results.
 pub fn evidence(title: &str, measured: &Measured, style: Style) -> String {
@@ -30,6 +31,7 @@ fn callers(seen: &SeenSummary, style: Style) -> String {
     let groups = [("control", &seen.control), ("experimental", &seen.experimental)];
     let groups = groups.into_iter().filter(|(_, group)| group.requests > 0);
     lines.extend(groups.map(|(name, group)| wrap(&format!("    {name:<VERDICT$}  "), &experienced(group))));
+    lines.extend(calls(seen));
     if seen.requests() == 0 {
         lines.push("    the layer saw no request".to_owned());
     }

@@ -1,6 +1,7 @@
 //! What people read. Pure functions from data to text of at most 80 columns; nothing here reads, asks or prints.
 
 pub mod attach;
+mod calls;
 pub mod doctor;
 pub mod error;
 pub mod findings;

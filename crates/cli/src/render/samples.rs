@@ -1,5 +1,6 @@
 //! Runs to render in tests.
 
+use inoculate_core::calls::{CallSeen, CallsByName};
 use inoculate_core::error::Result;
 use inoculate_core::experiment::{AbortAlarm, Experiment};
 use inoculate_core::groups::{Group, KeyKind};
@@ -306,6 +307,9 @@ fn seen_by_layers(stage: Stage, requests: u64, failed: u64) -> Vec<SketchRecord>
                     duration_ms: if slow { ms } else { 21.0 },
                 };
                 seen.add(group, &observation);
+                if function == "shop-payments" {
+                    seen.add_calls(group, &made_calls(slow && request % 2 == 0), &observation);
+                }
             }
         }
         SketchRecord {
@@ -318,6 +322,22 @@ fn seen_by_layers(stage: Stage, requests: u64, failed: u64) -> Vec<SketchRecord>
         }
     };
     vec![of("shop-payments", 0), of("shop-checkout", failed)]
+}
+
+/// The calls of one request: one that is answered, or one that fails twice and is given up.
+fn made_calls(fails: bool) -> CallsByName {
+    let mut made = CallsByName::default();
+    for attempt in 0..if fails { 2 } else { 1 } {
+        let seen = CallSeen {
+            retry: attempt > 0,
+            failed: fails,
+            throttled: fails && attempt == 0,
+            injected: fails,
+            duration_ms: 8.0,
+        };
+        made.add("dynamodb PutItem", &seen);
+    }
+    made
 }
 
 /// A run of the layer: half of the requests met the fault, and the layer of one environment refused the lease.

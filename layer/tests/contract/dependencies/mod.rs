@@ -3,7 +3,10 @@
 pub(crate) mod caller;
 mod faults;
 mod forwarding;
+mod large;
 mod lease;
+mod observed;
+mod rotation;
 mod rust;
 mod scene;
 mod sdk;

@@ -50,12 +50,17 @@ async fn calls(mut command: Command, stack: &Stack) -> Value {
 }
 
 /// What a program prints.
-async fn output(mut command: Command, stack: &Stack) -> Value {
+async fn output(command: Command, stack: &Stack) -> Value {
+    printed(command, stack).await.0
+}
+
+/// What a program prints, and what is in its log.
+pub(super) async fn printed(mut command: Command, stack: &Stack) -> (Value, String) {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}\n{}", stack.log_tail(30));
-    serde_json::from_slice(&output.stdout).unwrap()
+    (serde_json::from_slice(&output.stdout).unwrap(), errors.into_owned())
 }
 
 #[tokio::test]
