@@ -11,6 +11,10 @@
     reason = "a benchmark may stop, prints, and reads the real clock"
 )]
 
+#[path = "support/extension.rs"]
+mod extension;
+#[path = "support/measure.rs"]
+mod measure;
 #[path = "support/rivals.rs"]
 mod rivals;
 mod support;
@@ -20,14 +24,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use inoculate_figures::{Figure, at, millis, print_times, setting, sorted};
 use serde_json::json;
 
+use measure::{in_turns, print_added, resident_mb};
 use support::machine::{Machine, lease};
 use support::wire::{answer, connect, invoke};
-use support::{Figure, LAYER, Started, at, extension, free_address, millis, print_times, setting, sorted};
-
-/// How many invocations in a row go through the same proxy.
-const TURN: usize = 50;
+use support::{LAYER, Started, free_address};
 
 /// How often a process is started.
 const STARTS: usize = 200;
@@ -39,7 +42,7 @@ fn main() {
     }
     let invocations = setting("INOCULATE_BENCH_INVOCATIONS", 10_000);
     let idle = Machine::start(200);
-    let layer = Started::layer(idle.address);
+    let layer = extension::start(idle.address);
     added_time(&idle, &layer, invocations);
     memory(&layer, connect(layer.address), invocations);
     throughput();
@@ -54,7 +57,7 @@ fn added_time(idle: &Machine, layer: &Started, invocations: usize) {
     let never = json!({ "test": "equals", "field": "/customer", "value": "nobody" });
     let fault = json!({ "kind": "response", "status": 503, "handler": "run" });
     matching.with(|state| state.lease = lease("fault", &json!([{ "match": [never], "fault": fault }])));
-    let (watching, matching) = (Started::layer(watching.address), Started::layer(matching.address));
+    let (watching, matching) = (extension::start(watching.address), extension::start(matching.address));
     let (copy, other) = (
         rivals::start("copy", idle.address),
         rivals::start("crate", idle.address),
@@ -69,51 +72,30 @@ fn added_time(idle: &Machine, layer: &Started, invocations: usize) {
     let addresses = std::iter::once(idle.address).chain(proxies.map(|(_, address)| address));
     let mut connections: Vec<_> = addresses.map(connect).collect();
     // The first invocation tells the layer which function it is, and then it reads the lease.
-    in_turns(&mut connections, TURN, &answer(200));
+    through(&mut connections, 1, 200);
     std::thread::sleep(Duration::from_millis(300));
 
     println!("added to one invocation, over {invocations} each, in turns, 200-byte event and answer:");
-    let times = in_turns(&mut connections, invocations, &answer(200));
+    let times = through(&mut connections, invocations, 200);
     print_times("no proxy: the whole invocation", &times[0], "us", [None; 2]);
-    let added = |index: usize, quantile| at(&times[index], quantile) - at(&times[0], quantile);
-    for (index, (name, _)) in proxies.iter().enumerate() {
-        for (quantile, value) in [("p50", 0.5), ("p99", 0.99)] {
-            let what = format!("added by {name}, {quantile}");
-            Figure {
-                what: &what,
-                measured: added(index + 1, value),
-                unit: "us",
-                reach: None,
-            }
-            .print();
-        }
-    }
+    print_added(&proxies.map(|(name, _)| name), &times);
+    let added = |index: usize| at(&times[index], 0.5) - at(&times[0], 0.5);
     let what = "added by the idle layer against the byte-copying proxy, p50";
     Figure {
         what,
-        measured: added(2, 0.5) / added(1, 0.5),
+        measured: added(2) / added(1),
         unit: "x",
         reach: Some(2.0),
     }
     .print();
 }
 
-/// Runs invocations through all connections in turns. Returns the times of each, sorted, in microseconds.
-fn in_turns(connections: &mut [TcpStream], invocations: usize, answer: &[u8]) -> Vec<Vec<f64>> {
-    let mut times = vec![Vec::with_capacity(invocations); connections.len()];
-    let mut buffer = Vec::new();
-    for _ in 0..invocations.div_ceil(TURN) {
-        for (connection, times) in connections.iter_mut().zip(&mut times) {
-            // The first one after a pause meets a cold cache, which is not what is measured.
-            assert!(invoke(connection, answer, &mut buffer));
-            for _ in 0..TURN {
-                let start = Instant::now();
-                assert!(invoke(connection, answer, &mut buffer));
-                times.push(start.elapsed().as_secs_f64() * 1e6);
-            }
-        }
-    }
-    times.into_iter().map(sorted).collect()
+/// Runs invocations with answers of this size through all connections in turns. Returns the times of each, sorted, in microseconds.
+fn through(connections: &mut [TcpStream], invocations: usize, answer_bytes: usize) -> Vec<Vec<f64>> {
+    let answer = answer(answer_bytes);
+    in_turns(connections, invocations, |_, connection, buffer| {
+        invoke(connection, &answer, buffer)
+    })
 }
 
 /// The memory of an idle layer, and whether it grows.
@@ -122,7 +104,7 @@ fn memory(layer: &Started, mut connection: TcpStream, invocations: usize) {
     let before = resident_mb(layer);
     let what = format!("resident memory, idle, after {invocations} invocations");
     Figure {
-        what: &what,
+        what: what.as_str(),
         measured: before,
         unit: "MB",
         reach: Some(8.0),
@@ -132,7 +114,7 @@ fn memory(layer: &Started, mut connection: TcpStream, invocations: usize) {
     assert!((0..invocations).all(|_| invoke(&mut connection, &answer(200), &mut buffer)));
     let what = format!("resident memory, idle, more after {invocations} further ones");
     Figure {
-        what: &what,
+        what: what.as_str(),
         measured: resident_mb(layer) - before,
         unit: "MB",
         reach: None,
@@ -141,7 +123,7 @@ fn memory(layer: &Started, mut connection: TcpStream, invocations: usize) {
     // Nobody speaks TLS there, but all that the layer needs for it is made.
     let machine = Machine::start(200);
     let (address, table) = (free_address(), format!("https://localhost:{}", machine.address.port()));
-    let secure = Started::listening(&mut extension(machine.address, address, &table), address);
+    let secure = extension::listening(&mut extension::command(machine.address, address, &table), address);
     let mut connection = connect(secure.address);
     assert!((0..invocations).all(|_| invoke(&mut connection, &answer(200), &mut buffer)));
     let what = "resident memory, idle, with what TLS to the table needs";
@@ -154,23 +136,20 @@ fn memory(layer: &Started, mut connection: TcpStream, invocations: usize) {
     .print();
 }
 
-fn resident_mb(started: &Started) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", started.process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
 fn throughput() {
     let megabyte = 1_000_000;
     let machine = Machine::start(megabyte);
-    let (layer, copy) = (Started::layer(machine.address), rivals::start("copy", machine.address));
+    let (layer, copy) = (
+        extension::start(machine.address),
+        rivals::start("copy", machine.address),
+    );
     let mut connections = [machine.address, copy.address, layer.address].map(connect);
     println!("1 MB events and 1 MB answers, both ways counted (median):");
-    let times = in_turns(&mut connections, 500, &answer(megabyte));
+    let times = through(&mut connections, 500, megabyte);
     for (name, times) in ["no proxy", "byte-copying TCP proxy", "layer, idle"].iter().zip(&times) {
         let what = format!("throughput, {name}");
         Figure {
-            what: &what,
+            what: what.as_str(),
             measured: 2.0 * 1e6 / at(times, 0.5),
             unit: "MB/s",
             reach: None,
@@ -205,11 +184,11 @@ fn start_up(machine: &Machine) {
         behind.args(["exec", "--", "true"]);
         exec.push(run(behind.env("AWS_LAMBDA_RUNTIME_API", machine.address.to_string())));
         // Lambda starts the runtime, here through the wrapper, when the extension is ready.
-        let (extension, ready, port) = start_extension(machine);
+        let (started, ready, port) = start_extension(machine);
         let mut wrapped = Command::new(opt.path().join("inoculate-exec"));
         wrapped.arg("true").env("INOCULATE_PORT", port.to_string());
         extended.push(ready + run(wrapped.env("AWS_LAMBDA_RUNTIME_API", machine.address.to_string())));
-        drop(extension);
+        drop(started);
     }
     let usual = at(&sorted(direct), 0.5);
     let added = |times: Vec<f64>| sorted(times.iter().map(|time| time - usual).collect());
@@ -239,7 +218,7 @@ fn start_extension(machine: &Machine) -> (Started, f64, u16) {
     let (address, table): (SocketAddr, _) = (free_address(), format!("http://{}", machine.address));
     machine.with(|state| state.extension_ready = None);
     let start = Instant::now();
-    let process = extension(machine.address, address, &table).spawn().unwrap();
+    let process = extension::command(machine.address, address, &table).spawn().unwrap();
     let ready = loop {
         if let Some(ready) = machine.with(|state| state.extension_ready) {
             break ready;

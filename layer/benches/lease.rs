@@ -13,16 +13,19 @@
     reason = "a benchmark may stop, prints, and reads the real clock"
 )]
 
+#[path = "support/extension.rs"]
+mod extension;
 mod support;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use inoculate_figures::{at, millis, print_times, setting, sorted};
 use serde_json::json;
 
+use support::free_address;
 use support::machine::{Machine, lease};
 use support::wire::{NEXT, answer, connect, exchange, invoke};
-use support::{Started, at, extension, free_address, millis, print_times, setting, sorted};
 
 /// Between two events: 200 in a second.
 const PACE: Duration = Duration::from_millis(5);
@@ -55,9 +58,9 @@ fn effect(rounds: usize) {
     };
     change("observe", 0);
     let (proxy, table) = (free_address(), format!("http://{}", machine.address));
-    let mut command = extension(machine.address, proxy, &table);
+    let mut command = extension::command(machine.address, proxy, &table);
     // Only so that a round begins soon after the one before was released.
-    let _layer = Started::listening(command.env("INOCULATE_POLL_MS", "1000"), proxy);
+    let _layer = extension::listening(command.env("INOCULATE_POLL_MS", "1000"), proxy);
     std::thread::spawn(move || invoke_for_ever(proxy));
     std::thread::sleep(Duration::from_secs(2));
     let (mut first, mut last) = (Vec::new(), Vec::new());
@@ -109,7 +112,7 @@ fn accuracy(delays: usize) {
     let faults = json!([{ "fault": { "kind": "latency", "delay": delay, "at": "before" } }]);
     slow.with(|state| state.lease = lease("fault", &faults));
     usual.with(|state| state.lease = lease("fault", &json!([])));
-    let layers = [&slow, &usual].map(|machine| Started::layer(machine.address));
+    let layers = [&slow, &usual].map(|machine| extension::start(machine.address));
     let mut connections = layers.each_ref().map(|layer| connect(layer.address));
     let (answer, mut buffer) = (answer(200), Vec::new());
     // Only until the event is there, which is what the fault delays: with the answer, it would be twice the noise.

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, RUNTIME_API};
-use crate::dependencies::is_foreign;
+use crate::dependencies::foreign;
 use crate::proxy::HEALTHY;
 use crate::route::HEALTH;
 
@@ -33,7 +33,7 @@ pub fn find(config: &Config, pid: i32) -> Option<Vec<String>> {
             let mut found = vec![format!("{RUNTIME_API}={}", api.behind(&address.to_string()))];
             let fits = |line: &&str| {
                 let name = line.split('=').next().unwrap_or_default();
-                name.starts_with("AWS_ENDPOINT_URL_") && !is_foreign(name, |name| std::env::var_os(name))
+                name.starts_with("AWS_ENDPOINT_URL_") && foreign(name, |name| std::env::var_os(name)).is_none()
             };
             let dependencies = variables.lines().filter(fits);
             found.extend(dependencies.map(str::to_owned));

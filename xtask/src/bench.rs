@@ -29,6 +29,8 @@ enum Benchmark {
     RunCost,
     /// What the layer adds to an invocation and to a start, how fast it follows a lease, and how true its delays are
     Layer,
+    /// What the layer adds to a call to AWS that passes through it, and how much memory it holds with many connections
+    Dependencies,
     /// How often the judge is wrong when it looks all the time, how long it takes to find an effect, and what judging costs
     Judge,
     /// How long after each kind of stop signal requests still meet faults
@@ -42,6 +44,7 @@ impl Benchmark {
             Self::ColdStart => report::phase("cold start", cold_start::print),
             Self::RunCost => report::phase("cost of a run", run_cost::print),
             Self::Layer => report::phase("layer", layer::print),
+            Self::Dependencies => report::phase("dependencies", layer::print_dependencies),
             Self::Judge => report::phase("judge", judge::print),
             Self::Safety => report::phase("safety", safety::print),
         }

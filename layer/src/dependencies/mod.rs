@@ -125,14 +125,27 @@ async fn listen(
     Ok((listener, origin, address))
 }
 
-/// Whether SDKs call this service in a way that the layer does not understand: that for JavaScript speaks HTTP/2 with
-/// Kinesis. Only the process of the function has the variable that tells.
+/// Why the SDK for JavaScript cannot call this service through the layer, if the function runs on Node. Only the process of
+/// the function has the variable that tells.
 ///
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-pub fn is_foreign(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> bool {
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>,
+/// <https://github.com/aws/aws-sdk-js-v3/issues/7146>
+pub fn foreign(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
     let runtime = get("AWS_EXECUTION_ENV").unwrap_or_default();
-    let is_node = runtime.to_string_lossy().starts_with("AWS_Lambda_nodejs");
-    is_node && variable == Service::Kinesis.endpoint_variable()
+    if !runtime.to_string_lossy().starts_with("AWS_Lambda_nodejs") {
+        return None;
+    }
+    let reasons = [
+        (Service::Kinesis, "the SDK for JavaScript speaks HTTP/2 with it"),
+        (
+            Service::StepFunctions,
+            "the SDK for JavaScript puts `sync-` before the host whatever the environment says",
+        ),
+    ];
+    let found = reasons
+        .iter()
+        .find(|(service, _)| service.endpoint_variable() == variable);
+    found.map(|(_, reason)| *reason)
 }
 
 /// Why the calls to a service should not pass through the layer: it could not do with them what the SDK would do, or the
@@ -166,8 +179,8 @@ pub fn excuse(service: Service, config: &Config, get: impl Fn(&str) -> Option<Os
     if let Some(name) = proxies.iter().chain(&["AWS_CA_BUNDLE"]).find(|name| set(name)) {
         return Some(format!("{name} is set, which the layer cannot follow"));
     }
-    if is_foreign(&service.endpoint_variable(), &get) {
-        return Some("the SDK for JavaScript speaks HTTP/2 with it".to_owned());
+    if let Some(reason) = foreign(&service.endpoint_variable(), &get) {
+        return Some(reason.to_owned());
     }
     // SDKs put `sync-` before the host, where there is none to be found.
     // Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-host-prefix.html>

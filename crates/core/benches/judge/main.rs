@@ -24,10 +24,11 @@ mod speed;
 use std::process::ExitCode;
 
 use inoculate_core::judge::ALPHA;
+use inoculate_figures::{Figure, setting};
 
 use calibration::{Errors, Found, at_least, durations};
 use coverage::Kind;
-use print::{Figure, percent, setting, table};
+use print::{percent, table};
 use simulate::Shape;
 
 /// How often a run is looked at.
@@ -127,8 +128,9 @@ fn show(all: &[Found], of: &str) {
             None,
         ),
     ] {
+        let what = format!("{what} {of}");
         let figure = Figure {
-            what: &format!("{what} {of}"),
+            what: what.as_str(),
             measured: 100.0 * part,
             unit: "%",
             reach,

@@ -6,7 +6,9 @@ use inoculate_core::ranks::{Alternative, RankTest};
 use inoculate_core::sequential::{Change, Ranks, Share, evidence_against, evidence_against_quantiles};
 use inoculate_core::sketch::Sketch;
 
-use crate::print::{Figure, at, percent, sorted, table};
+use inoculate_figures::{Figure, at, sorted};
+
+use crate::print::{percent, table};
 use crate::simulate::{Draws, Durations, Shape, hits, repeat};
 
 /// How many seconds a run is looked at for.
@@ -297,8 +299,9 @@ fn row(name: &str, what: What, traffic: Traffic, times: usize) -> Vec<String> {
     if traffic.per_second == 100 && traffic.share == 0.5 {
         let what = format!("{name}, 100 requests/s, 50/50, found after");
         for (which, quantile) in [("p50", 0.5), ("p90", 0.9)] {
+            let what = format!("{what}, {which}");
             let figure = Figure {
-                what: &format!("{what}, {which}"),
+                what: what.as_str(),
                 measured: at(&judge, quantile),
                 unit: "s",
                 reach: None,

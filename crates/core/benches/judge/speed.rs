@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::print::{Figure, at, sorted};
+use inoculate_figures::{Figure, at, sorted};
 
 const ENVIRONMENTS: usize = 5_000;
 

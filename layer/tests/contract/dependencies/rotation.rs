@@ -91,8 +91,8 @@ fn function(stack: &Stack, api: &RuntimeApi, arguments: [&str; 2]) -> Command {
 
 /// What a function prints all of whose calls were signed again. The local stack would take their first signatures, too: they are
 /// right for the host that the calls name.
-async fn signed_again(command: Command, stack: &Stack) -> Value {
-    let (printed, log) = printed(command, stack).await;
+async fn signed_again(command: Command) -> Value {
+    let (printed, log) = printed(command).await;
     assert!(!log.contains("cannot be signed again"), "{log}");
     printed
 }
@@ -114,7 +114,7 @@ async fn credentials_of_an_address_change_between_calls() {
     let address = address([first, second], ends.to_string()).await;
     let mut command = function(&stack, &api, ["address", &format!("http://{address}/rotate")]);
     command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{address}/creds"));
-    let got = signed_again(command, &stack).await;
+    let got = signed_again(command).await;
     assert_eq!(got, json!([accepted(&ids[0]), accepted(&ids[1])].concat()));
 }
 
@@ -125,7 +125,7 @@ async fn the_code_takes_new_credentials_beside_those_of_its_environment() {
     let id = first["AWS_ACCESS_KEY_ID"].clone();
     let mut command = function(&stack, &api, ["sts", &arn]);
     command.envs(&first);
-    let got = signed_again(command, &stack).await;
+    let got = signed_again(command).await;
     let later = got[3][0].as_str().unwrap();
     assert_ne!(later, id);
     let mut expected = [accepted(&id), accepted(later)].concat();

@@ -75,6 +75,15 @@ async fn what_cannot_be_sound_is_left_alone() {
             "HTTP/2",
         ),
         (
+            vec![
+                ("INOCULATE_DEPENDENCIES", "stepfunctions"),
+                ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
+                ("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x"),
+            ],
+            TRUE,
+            "the SDK for JavaScript puts `sync-` before the host",
+        ),
+        (
             vec![("INOCULATE_DEPENDENCIES", "stepfunctions")],
             TRUE,
             "AWS_DISABLE_HOST_PREFIX_INJECTION is not true",

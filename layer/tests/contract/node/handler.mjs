@@ -1,6 +1,9 @@
 // What the tests run behind the layer with Node's Runtime API client.
 
+import { createRequire } from "node:module";
+
 let calls = 0;
+let table;
 
 export async function handle(event, context) {
   calls += 1;
@@ -29,3 +32,15 @@ export const stream = awslambda.streamifyResponse(async (event, output) => {
   }
   output.end();
 });
+
+// Reads an item with the AWS SDK, and says what came of it.
+export async function read() {
+  const { DynamoDB } = createRequire(`${process.env.NODE_MODULES}/`)("@aws-sdk/client-dynamodb");
+  table ??= new DynamoDB({ maxAttempts: 2 });
+  try {
+    const { Item, $metadata } = await table.getItem({ TableName: "table", Key: { k: { S: "x" } } });
+    return { found: Item?.k.S ?? null, attempts: $metadata.attempts };
+  } catch (error) {
+    return { error: error.name, message: error.message, attempts: error.$metadata?.attempts };
+  }
+}

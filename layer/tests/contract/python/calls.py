@@ -8,6 +8,8 @@ import hashlib
 import io
 import json
 import sys
+import urllib.error
+import urllib.request
 import zipfile
 
 import boto3
@@ -149,6 +151,19 @@ def objects(client):
     call("s3 head none", lambda: client.head_object(Bucket="bucket", Key="none"))
 
 
+def subscribed(streams):
+    """What comes first on a stream of events, as it comes."""
+    arn = streams.describe_stream(StreamName="s")["StreamDescription"]["StreamARN"]
+    consumer = streams.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
+    start = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "TRIM_HORIZON"}}
+    events = streams.subscribe_to_shard(**start)["EventStream"]
+    records = (event["SubscribeToShardEvent"]["Records"] for event in events)
+    # It may begin with events that have none.
+    first = next(found for found in records if found)
+    events.close()
+    return [record["Data"] for record in first]
+
+
 def the_rest(all_of):
     call("events put", lambda: all_of["events"].put_events(Entries=[{"Source": "s", "DetailType": "d", "Detail": "{}"}]))
     secrets, parameters = all_of["secretsmanager"], all_of["ssm"]
@@ -161,6 +176,7 @@ def the_rest(all_of):
     streams, keys = all_of["kinesis"], all_of["kms"]
     call("kinesis create", lambda: streams.create_stream(StreamName="s", ShardCount=1))
     call("kinesis put", lambda: streams.put_record(StreamName="s", Data=b"\x00\xff", PartitionKey="p"))
+    call("kinesis subscribe", lambda: subscribed(streams))
     key = keys.create_key()["KeyMetadata"]["KeyId"]
     sealed = call("kms encrypt", lambda: keys.encrypt(KeyId=key, Plaintext=b"offen")).get("CiphertextBlob", b"")
     call("kms decrypt", lambda: keys.decrypt(CiphertextBlob=sealed))
@@ -197,6 +213,41 @@ def wrong():
     call("a wrong secret", lambda: boto3.client("dynamodb", **keys).list_tables())
 
 
+def tampered(change, **config):
+    """A client whose requests are changed after they were signed."""
+    client = boto3.client("dynamodb", config=botocore.config.Config(retries={"total_max_attempts": 1}, **config))
+    client.meta.events.register("before-send.dynamodb.*", lambda request, **_: change(request))
+    return client
+
+
+def other_body(request):
+    request.body = request.body.replace(b"table", b"other")
+
+
+def other_target(request):
+    request.headers["X-Amz-Target"] = "DynamoDB_20120810.DeleteTable"
+
+
+def changed():
+    call("another body", lambda: tampered(other_body).describe_table(TableName="table"))
+    call("another operation", lambda: tampered(other_target).describe_table(TableName="table"))
+    call("what was meant", lambda: tampered(lambda _: None).describe_table(TableName="table")["Table"]["TableName"])
+
+
+def presigned(client):
+    """The function uses the URL itself, so that it leads through the layer."""
+    def status(url):
+        try:
+            with urllib.request.urlopen(url) as answer:
+                return [answer.status, plain(answer)]
+        except urllib.error.HTTPError as error:
+            return [error.code]
+
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "large"}, ExpiresIn=900)
+    call("presigned", lambda: [url.startswith(client.meta.endpoint_url), *status(url)])
+    call("presigned, changed", lambda: status(url.replace("Expires=900", "Expires=901")))
+
+
 def main():
     all_of = clients()
     endpoints = {name: client.meta.endpoint_url for name, client in all_of.items()}
@@ -207,6 +258,8 @@ def main():
     the_rest(all_of)
     another_role(all_of["sts"])
     wrong()
+    changed()
+    presigned(boto3.client("s3", config=botocore.config.Config(signature_version="s3v4")))
     json.dump({"endpoints": endpoints, "results": results}, sys.stdout)
 
 

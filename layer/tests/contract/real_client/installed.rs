@@ -11,7 +11,7 @@ use std::sync::{LazyLock, OnceLock};
 use inoculate_stack::{PythonEnv, target_dir};
 use sha2::{Digest, Sha256};
 
-/// The Node that the client needs.
+/// The Node that the packages need.
 const OLDEST_NODE: u32 = 18;
 
 /// Whose existence says that the tests with Node did not run, and why. `cargo xtask test` shows it at its end.
@@ -49,7 +49,7 @@ pub(crate) fn node() -> Option<&'static Path> {
                 Some(node_client())
             }
             Some(reason) => {
-                let text = format!("NOT RUN: the tests with Node's Runtime API client, since {reason}\n");
+                let text = format!("NOT RUN: the tests with Node, since {reason}\n");
                 fs::write(note, &text).unwrap();
                 // Not with `eprintln!`, of which nothing is seen of a test that succeeds.
                 std::io::stderr().write_all(text.as_bytes()).unwrap();
@@ -58,6 +58,11 @@ pub(crate) fn node() -> Option<&'static Path> {
         }
     });
     client.as_deref()
+}
+
+/// The folder with the packages of Node, as [`node`].
+pub(crate) fn node_modules() -> Option<&'static Path> {
+    node()?.ancestors().nth(3)
 }
 
 /// What of Node is not there.
@@ -72,12 +77,12 @@ fn missing() -> Option<String> {
     };
     let major = node.trim_start_matches('v').split('.').next().unwrap_or_default();
     if major.parse::<u32>().is_ok_and(|major| major < OLDEST_NODE) {
-        return Some(format!("Node is {node}, and the client needs v{OLDEST_NODE}"));
+        return Some(format!("Node is {node}, and they need v{OLDEST_NODE}"));
     }
     version("npm").is_none().then(|| "there is no `npm`".to_owned())
 }
 
-/// Installs the package as it is locked, without running its scripts, and builds its native half.
+/// Installs the packages as they are locked, without running their scripts, and builds the native half of the client.
 fn node_client() -> PathBuf {
     let names = [
         "package.json",
@@ -106,7 +111,7 @@ fn node_client() -> PathBuf {
         return program;
     }
     eprintln!(
-        "installing Node's Runtime API client in {} (once; about a minute)",
+        "installing the packages of Node in {} (once; about two minutes)",
         directory.display()
     );
     if directory.exists() {
