@@ -165,13 +165,14 @@ impl Inner {
         self.state().known.standing(self.clock.as_ref())
     }
 
-    /// Logs a reason, the first time that it comes up.
-    fn say(&self, message: &str, reason: String) {
+    /// Logs a reason, the first time that it comes up, about this run or the latest one.
+    fn say(&self, message: &str, reason: String, run: Option<&RunId>) {
         let mut state = self.state();
         let news = state.said.len() < MAX_REASONS && state.said.insert(format!("{message}: {reason}"));
+        let run = run.or(state.outbox.tallies.latest_run()).cloned();
         drop(state);
         if news {
-            self.log.error(message, json!({ "reason": reason }));
+            self.log.error(message, json!({ "reason": reason, "run_id": run }));
         }
     }
 
@@ -211,7 +212,7 @@ impl Inner {
             Ok(item) => item.unwrap_or_default(),
             Err(failure) => {
                 // What is known stays known, until it is too old.
-                self.say("the lease cannot be read; everything passes", failure.to_string());
+                self.say("the lease cannot be read; everything passes", failure.to_string(), None);
                 return;
             }
         };
@@ -231,13 +232,13 @@ impl Inner {
             Ok(lease) => {
                 let capped = lease.as_ref().and_then(|lease| lease.capped_by(&self.settings.caps));
                 if let Some((run, capped)) = run.zip(capped) {
-                    self.say("fewer faults than the run asks for", capped.clone());
+                    self.say("fewer faults than the run asks for", capped.clone(), Some(&run));
                     self.tell(&run, &capped);
                 }
                 lease
             }
             Err(refused) => {
-                self.say("the lease is ignored", refused.to_string());
+                self.say("the lease is ignored", refused.to_string(), run.as_ref());
                 if let Some(run) = run {
                     self.tell(&run, &format!("the lease is refused: {refused}"));
                 }
@@ -349,7 +350,7 @@ impl Inner {
         let written = self.table.put(&item, limit).await;
         self.state().outbox.ended(&what, written.is_ok());
         if let Err(failure) = &written {
-            self.say("what was seen cannot be written", failure.to_string());
+            self.say("what was seen cannot be written", failure.to_string(), None);
         }
         written.is_ok()
     }
@@ -458,12 +459,12 @@ impl Interceptor for Agent {
     fn not_injected(&self, _: &Invocation, fault: FaultKind, reason: &str) {
         let kind = serde_json::to_value(fault).unwrap_or_default();
         let kind = kind.as_str().unwrap_or_default();
-        self.0.say("a fault cannot begin", format!("{kind}: {reason}"));
+        self.0.say("a fault cannot begin", format!("{kind}: {reason}"), None);
         self.0.tell_latest(&format!("the fault {kind} cannot begin: {reason}"));
     }
 
     fn trouble(&self, problem: &str) {
-        self.0.say("something does not work", problem.to_owned());
+        self.0.say("something does not work", problem.to_owned(), None);
         self.0.tell_latest(problem);
     }
 

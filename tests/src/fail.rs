@@ -146,6 +146,7 @@ impl Failing {
             alarms: this.clone(),
             notices: this.clone(),
             clock: self.inner.clock.clone(),
+            telemetry: self.inner.telemetry.clone(),
             permissions: Some(this.clone()),
             executions: Some(this),
         }

@@ -9,6 +9,8 @@
 
 #[path = "machine/alarms.rs"]
 mod alarms;
+#[path = "machine/console.rs"]
+mod console;
 #[path = "machine/deploys.rs"]
 mod deploys;
 #[path = "machine/dies.rs"]
@@ -17,6 +19,8 @@ mod dies;
 mod guards;
 #[path = "machine/local.rs"]
 mod local;
+#[path = "machine/logs.rs"]
+mod logs;
 #[path = "machine/notices.rs"]
 mod notices;
 #[path = "machine/sweep.rs"]

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use inoculate_core::experiment::Metric;
 use inoculate_core::notice::{Notice, SOURCE};
 use inoculate_core::ports::Ports;
+use inoculate_core::schedule::Schedules;
 use inoculate_tests::build;
 use inoculate_tests::contract::{self, Fixture, MadeFunction, NewFunction};
-use inoculate_tests::memory::{FunctionState, Mapping, Sample, World, execution_arn};
+use inoculate_tests::memory::{FunctionState, Mapping, Sample, State, World, execution_arn};
 use inoculate_tests::{every_rule, every_rule_beyond_the_local_stack};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -39,9 +40,14 @@ impl Fixture for Memory {
         &self.ports
     }
 
+    fn schedules(&self) -> &dyn Schedules {
+        &*self.world
+    }
+
     fn unique(&self, word: &str) -> String {
-        // Each test has a world of its own; within it, a count tells the functions apart.
-        format!("{word}-{}", self.world.look(|state| state.functions.len()))
+        // Each test has a world of its own; within it, a count tells functions and schedules apart.
+        let count = |state: &State| state.functions.len() + state.schedules.len();
+        format!("{word}-{}", self.world.look(count))
     }
 
     async fn make_function(&self, new: &NewFunction) -> MadeFunction {

@@ -47,6 +47,7 @@ fn answers() -> BTreeMap<&'static str, Value> {
     };
     let evaluate = inoculate_evaluate::Output {
         run_id: run_id(),
+        experiment: "e".into(),
         status: Status::Completed,
         verdict: Verdict::Upheld,
         grounds: Grounds::Measures,
@@ -214,7 +215,9 @@ fn every_field_that_is_asked_for_is_in_the_answer() {
                 );
             }
         }
-        assert_eq!(task["Output"], "{% $states.result.Payload %}", "{name}");
+        if name != "Evaluate" {
+            assert_eq!(task["Output"], "{% $states.result.Payload %}", "{name}");
+        }
         let mut next = task["Next"].as_str().unwrap();
         while let "Wait" | "Choice" = states(&machine)[next]["Type"].as_str().unwrap() {
             for text in all_texts(&states(&machine)[next]) {
@@ -282,6 +285,34 @@ fn every_verdict_and_every_status_has_an_end() {
     }
 }
 
+/// What a person sees of an execution without opening anything: which run of which experiment, what came of it, and why.
+#[test]
+fn the_output_of_an_execution_says_what_came_of_it() {
+    let machine = machine();
+    let states = states(&machine);
+    let fields = ["run", "experiment", "verdict", "because", "status", "recovered", "more"];
+    let outcome = states["Evaluate"]["Output"].as_object().unwrap();
+    assert!(outcome.keys().eq(fields), "{outcome:?}");
+    let show = "'inoculate show ' & $states.context.Execution.Name & ' --stack ${StackName}";
+    assert!(outcome["more"].as_str().unwrap().contains(show));
+    for end in states.values() {
+        match end["Type"].as_str().unwrap() {
+            "Succeed" => assert!(end["Output"].is_null(), "it passes on what Evaluate says"),
+            "Fail" => {
+                let cause = end["Cause"].as_str().unwrap();
+                assert!(cause.contains("$detail") && cause.contains("inoculate show"), "{cause}");
+            }
+            _ => {}
+        }
+    }
+    for (name, state) in states {
+        assert!(
+            state["Comment"].as_str().is_some_and(|words| words.ends_with('.')),
+            "{name} says nothing"
+        );
+    }
+}
+
 #[test]
 fn every_variable_has_a_value_on_every_way() {
     let machine = machine();
@@ -293,7 +324,7 @@ fn every_variable_has_a_value_on_every_way() {
         .keys()
         .map(String::as_str)
         .collect();
-    let functions = BTreeSet::from(["states", "exists", "substring"]);
+    let functions = BTreeSet::from(["states", "exists", "substring", "type"]);
     for (name, state) in states(&machine) {
         for text in all_texts(state).iter().filter(|text| text.starts_with("{%")) {
             for variable in words_after(text, "$")
@@ -384,7 +415,8 @@ fn every_function_that_is_called_is_in_the_template() {
     }
     let given: BTreeSet<&str> = substitutions.keys().map(String::as_str).collect();
     assert_eq!(used, given);
-    for (name, arn) in substitutions {
+    let functions = substitutions.iter().filter(|(name, _)| name.ends_with("FunctionArn"));
+    for (name, arn) in functions {
         let function = arn["Fn::GetAtt"][0]
             .as_str()
             .or_else(|| arn["Fn::GetAtt"].as_str()?.split('.').next())
@@ -409,8 +441,9 @@ fn the_definition_is_valid_and_the_validator_would_notice() {
 fn lint(definition: &Value) -> String {
     let substitutions = ["Baseline", "Inject", "Observe", "Evaluate", "Rollback"];
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:x";
-    let substitutions: BTreeMap<String, &str> =
+    let mut substitutions: BTreeMap<String, &str> =
         substitutions.iter().map(|s| (format!("{s}FunctionArn"), arn)).collect();
+    substitutions.insert("StackName".to_owned(), "inoculate");
     let template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Resources": { "Machine": {

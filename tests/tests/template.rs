@@ -5,6 +5,8 @@
     reason = "a test says what it found by panicking"
 )]
 
+#[path = "template/dashboard.rs"]
+mod dashboard;
 #[path = "template/inoculate.rs"]
 mod inoculate;
 #[path = "template/layer.rs"]

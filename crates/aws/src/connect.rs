@@ -18,6 +18,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use inoculate_core::attach::port::Attachments;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::ports::{Executions, Ports};
+#[cfg(feature = "schedules")]
+use inoculate_core::schedule::Schedules;
 
 use crate::alarms::CloudWatchAlarms;
 #[cfg(feature = "attach")]
@@ -34,9 +36,12 @@ use crate::notices::{AwsNotices, Topic};
 #[cfg(feature = "iam")]
 use crate::permissions::IamPermissions;
 use crate::runs::DynamoRuns;
+#[cfg(feature = "schedules")]
+use crate::schedules::SchedulerSchedules;
 use crate::sketches::DynamoSketches;
 use crate::table::Table;
 use crate::targets::LambdaTargets;
+use crate::telemetry::Stdout;
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -85,6 +90,9 @@ pub struct Stack {
     pub executions: Arc<dyn Executions>,
     /// Its rollback function.
     pub rollback: StepFunction,
+    /// The schedules that start it.
+    #[cfg(feature = "schedules")]
+    pub schedules: Arc<dyn Schedules>,
     /// Its baseline function, whose environment says what the deployment allows.
     pub baseline: StepFunction,
 }
@@ -156,6 +164,7 @@ impl Aws {
             )),
             notices: Arc::new(self.notices(names)),
             clock: Arc::new(SystemClock),
+            telemetry: Arc::new(Stdout),
             permissions: None,
             executions: None,
         }
@@ -202,6 +211,14 @@ impl Aws {
         };
         let function =
             |step: &str| StepFunction::new(lambda.clone(), format!("{name}-{step}"), self.service(Kind::Functions));
+        #[cfg(feature = "schedules")]
+        let schedules = Arc::new(SchedulerSchedules {
+            client: aws_sdk_scheduler::Client::new(&self.config),
+            group: name.to_owned(),
+            state_machine_arn: machine.clone(),
+            role_arn: home.role(&format!("{name}-schedule")),
+            service: self.service(Kind::Schedules),
+        });
         #[cfg(feature = "iam")]
         let ports = self.ports_with_permissions(&names);
         #[cfg(not(feature = "iam"))]
@@ -213,6 +230,8 @@ impl Aws {
                 machine,
                 self.service(Kind::StateMachine),
             )),
+            #[cfg(feature = "schedules")]
+            schedules,
             rollback: function("rollback"),
             baseline: function("baseline"),
         })
@@ -312,6 +331,12 @@ impl Home {
             account,
         } = self;
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+
+    /// A role; IAM knows no regions.
+    #[cfg(feature = "schedules")]
+    fn role(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:role/{name}", self.partition, self.account)
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) enum Kind {
     Topic,
     /// EventBridge: the bus that our events are put on.
     Bus,
+    /// EventBridge Scheduler: the schedules of our group.
+    #[cfg(feature = "schedules")]
+    Schedules,
     /// STS: who we are.
     Identity,
 }
@@ -147,6 +150,12 @@ fn classify(kind: Kind, aws_code: &str, status: u16) -> Code {
             | "NotFound"
             | "NotFoundException",
         ) => Code::StackMissing,
+        #[cfg(feature = "schedules")]
+        (Kind::Schedules, "ResourceNotFoundException") => Code::StackMissing,
+        #[cfg(feature = "schedules")]
+        (Kind::Schedules, "ConflictException") => Code::Conflict,
+        #[cfg(feature = "schedules")]
+        (Kind::Schedules, "ValidationException" | "ServiceQuotaExceededException") => Code::InvalidExperiment,
         (Kind::StateMachine, "ExecutionDoesNotExist") => Code::RunNotFound,
         (Kind::StateMachine, "ExecutionAlreadyExists") => Code::Conflict,
         (

@@ -13,8 +13,10 @@
 //! | `targets` | Lambda functions and their settings |
 //! | `metrics`, `alarms` | CloudWatch |
 //! | `notices`, `events` | people and programs that want to know: SNS and EventBridge |
+//! | `telemetry` | the metrics about runs: lines that CloudWatch reads in the log |
 //! | `executions`, [`functions`] | the state machine, and calling one of our own functions |
 //! | `permissions` (a feature) | what IAM says that roles may do |
+//! | `schedules` (a feature) | schedules of EventBridge Scheduler, for `inoculate schedule` |
 //! | `attach` (a feature) | functions, layers and roles, for `inoculate attach` and `detach` |
 //! | [`clock`] | the only place that reads the time |
 //! | `error` | from any error of the SDK to one of ours |
@@ -40,9 +42,12 @@ mod notices;
 mod permissions;
 mod query;
 mod runs;
+#[cfg(feature = "schedules")]
+mod schedules;
 mod sketches;
 mod table;
 mod targets;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 

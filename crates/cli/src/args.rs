@@ -1,10 +1,14 @@
 //! The commands and their options.
 
-use std::path::PathBuf;
+pub mod schedule;
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use inoculate_core::names::{FunctionName, RunId};
 use inoculate_core::span::Span;
+use inoculate_report::Format;
 
 use crate::exit::Exit;
 
@@ -113,6 +117,20 @@ pub enum Command {
         run: RunId,
     },
 
+    /// Write a run as one page for people: verdict, plots, time line, journal, what to look for
+    Report {
+        /// Name of the run
+        run: RunId,
+
+        /// Where to write it; a file that is there is replaced [default: RUN.html or RUN.md]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+
+        /// html or markdown [default: by the name of the file; html if it does not say]
+        #[arg(long, value_parser = report_format)]
+        format: Option<Format>,
+    },
+
     /// List the latest runs, newest first
     List {
         /// How many
@@ -165,6 +183,13 @@ pub enum Command {
         file: PathBuf,
     },
 
+    /// Let saved experiments start by themselves
+    Schedule {
+        /// What to do with schedules
+        #[command(subcommand)]
+        command: schedule::ScheduleCommand,
+    },
+
     /// Add the layer to functions, for faults in single invocations
     Attach {
         /// Names of functions that are tagged inoculate=allow
@@ -205,8 +230,115 @@ pub enum Command {
         function: FunctionName,
     },
 
+    /// Make an experiment of one that another tool runs
+    Import {
+        /// Whose it is
+        #[command(subcommand)]
+        from: Importable,
+    },
+
+    /// Write a run in the form of another tool
+    Export {
+        /// Name of the run
+        run: RunId,
+
+        /// The form: a journal of Chaos Toolkit
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+
+        /// Write it to this file, which must not be there yet [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+
     /// Print the JSON Schema of experiments, for editors
     Schema,
+}
+
+/// What can be imported.
+#[derive(Debug, Subcommand)]
+pub enum Importable {
+    /// A Chaos Toolkit experiment: Lambda actions, CloudWatch probes
+    Chaostoolkit {
+        /// A YAML or JSON file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        /// Write the experiment to this file, which must not be there yet [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+
+        /// Write nothing: say only what would become of each part
+        #[arg(long)]
+        check: bool,
+
+        /// A value of the configuration; the environment is not read
+        #[arg(long = "var", value_name = "NAME=VALUE")]
+        variables: Vec<Variable>,
+
+        /// What an event source mapping connects: its function, and the ARN of its source
+        #[arg(long = "event-source", value_name = "UUID=FUNCTION,ARN")]
+        event_sources: Vec<EventSource>,
+    },
+}
+
+/// The forms in which a run can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A journal of Chaos Toolkit.
+    Chaostoolkit,
+}
+
+/// A value of the configuration of a Chaos Toolkit experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// The name in the configuration.
+    pub name: String,
+    /// The value as text.
+    pub value: String,
+}
+
+impl FromStr for Variable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Variable {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("write it as NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+/// What an event source mapping connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSource {
+    /// The UUID of the mapping.
+    pub uuid: String,
+    /// The function that gets the events.
+    pub function: FunctionName,
+    /// The ARN of what they come from.
+    pub arn: String,
+}
+
+impl FromStr for EventSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once('=')
+            .and_then(|(uuid, rest)| Some((uuid, rest.split_once(',')?)));
+        match parts {
+            Some((uuid, (function, arn))) if !uuid.is_empty() && arn.starts_with("arn:") => Ok(EventSource {
+                uuid: uuid.to_owned(),
+                function: function.parse().map_err(|error| format!("{error}"))?,
+                arn: arn.to_owned(),
+            }),
+            _ => Err("write it as UUID=FUNCTION,ARN".to_owned()),
+        }
+    }
 }
 
 /// The longest stack name whose functions still get names that Lambda accepts.
@@ -221,6 +353,14 @@ fn stack_name(text: &str) -> Result<String, String> {
         Err(format!(
             "a stack name is a letter, then letters, digits or `-`, at most {LONGEST_STACK_NAME} in all"
         ))
+    }
+}
+
+fn report_format(text: &str) -> Result<Format, String> {
+    match text {
+        "html" => Ok(Format::Html),
+        "markdown" => Ok(Format::Markdown),
+        _ => Err("a report is written as html or markdown".to_owned()),
     }
 }
 
@@ -290,6 +430,41 @@ mod tests {
             ("attach shop --force", ErrorKind::UnknownArgument),
             ("detach shop --timeout 5", ErrorKind::ValueValidation),
             ("doctor shop cart", ErrorKind::UnknownArgument),
+            ("report", ErrorKind::MissingRequiredArgument),
+            ("report r --format pdf", ErrorKind::ValueValidation),
+            ("schedule add throttle", ErrorKind::MissingRequiredArgument),
+            ("schedule add throttle --cron=* --rate=1", ErrorKind::ValueValidation),
+            (
+                "schedule add throttle --at 2026-12-01T10:00 --until 2026-12-31",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "schedule add throttle --at 2026-12-01T10:00 --timezone Mars",
+                ErrorKind::ValueValidation,
+            ),
+            (
+                "schedule add throttle --at 2026-12-01T10:00 --flexible 90s",
+                ErrorKind::ValueValidation,
+            ),
+            (
+                "schedule add throttle --at 2026-12-01T10:00 --flexible 25h",
+                ErrorKind::ValueValidation,
+            ),
+            ("schedule add a/b --at 2026-12-01T10:00", ErrorKind::ValueValidation),
+            ("schedule remove a/b", ErrorKind::ValueValidation),
+            ("import", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("import gremlin a.json", ErrorKind::InvalidSubcommand),
+            ("import chaostoolkit a.json --var b", ErrorKind::ValueValidation),
+            (
+                "import chaostoolkit a.json --event-source u=f",
+                ErrorKind::ValueValidation,
+            ),
+            (
+                "import chaostoolkit a.json --event-source u=f:1,arn:aws:sqs:x",
+                ErrorKind::ValueValidation,
+            ),
+            ("export r", ErrorKind::MissingRequiredArgument),
+            ("export r --format html", ErrorKind::InvalidValue),
         ] {
             assert_eq!(parse(line).unwrap_err(), kind, "{line}");
         }

@@ -11,6 +11,7 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Executions, Ports};
 use inoculate_core::run::Ending;
+use inoculate_core::schedule::Schedules;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -27,6 +28,8 @@ pub struct Connection {
     pub rollback: Arc<dyn RollbackFunction>,
     /// The function that opens runs, as far as it says what the deployment allows.
     pub baseline: Arc<dyn BaselineFunction>,
+    /// The schedules that start runs.
+    pub schedules: Arc<dyn Schedules>,
     /// Functions, layers and roles, for adding the layer and taking it away.
     pub attachments: Arc<dyn Attachments>,
 }
@@ -93,6 +96,7 @@ impl Connection {
         Ok(Connection {
             ports: stack.ports,
             executions: stack.executions,
+            schedules: stack.schedules,
             rollback: Arc::new(LambdaRollback(stack.rollback)),
             baseline: Arc::new(LambdaBaseline(stack.baseline)),
             attachments,

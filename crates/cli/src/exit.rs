@@ -83,7 +83,11 @@ impl Exit {
     pub fn of_code(code: Code) -> Exit {
         match code {
             // `Conflict` of a run: its id is taken. Of a function, see `of_function`.
-            Code::InvalidExperiment | Code::ExperimentNotFound | Code::RunNotFound | Code::Conflict => Exit::Usage,
+            Code::InvalidExperiment
+            | Code::ExperimentNotFound
+            | Code::ScheduleNotFound
+            | Code::RunNotFound
+            | Code::Conflict => Exit::Usage,
             Code::TargetNotFound | Code::TargetBusy | Code::LeaseHeld => Exit::Refused,
             Code::RollbackFailed => Exit::RollbackFailed,
             Code::TableMissing
@@ -165,6 +169,7 @@ mod tests {
         insta::assert_snapshot!(table.join("\n"), @r"
         InvalidExperiment    2
         ExperimentNotFound   2
+        ScheduleNotFound     2
         RunNotFound          2
         Conflict             2
         TargetNotFound       4

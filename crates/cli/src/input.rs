@@ -92,7 +92,7 @@ pub fn read_file(path: &Path) -> Result<Experiment, Failure> {
 }
 
 /// The text of a file of at most [`MAX_EXPERIMENT_BYTES`]. Never reads more than that.
-fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let invalid =
         |what: &str, help: &str| Error::new(Code::InvalidExperiment, format!("{}: {what}", path.display())).help(help);
     let bytes = read_bytes(path).map_err(|error| match error.kind() {

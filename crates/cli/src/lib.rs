@@ -5,21 +5,26 @@
 //! | [`args`] | the commands and their options |
 //! | [`commands`] | what each command does |
 //! | [`render`] | what people read: pure functions from data to text |
+//! | [`report`] | reports of runs as files |
+//! | [`chaostoolkit`] | experiments of Chaos Toolkit in, journals out |
 //! | [`exit`] | the exit codes, and which cause leads to which |
 //! | [`connection`] | what a command needs of AWS |
+//! | [`when`] | when schedules start runs |
 //!
 //! Results go to stdout, progress and errors to stderr. With `--json`, stdout holds one JSON document, also for errors.
 
 pub mod args;
+pub mod chaostoolkit;
 pub mod commands;
 pub mod connection;
-pub mod details;
 pub mod exit;
 pub mod failure;
 pub mod input;
 pub mod output;
 pub mod render;
+pub mod report;
 pub mod run_id;
+pub mod when;
 
 use std::ffi::OsString;
 

@@ -14,6 +14,8 @@ pub enum Code {
     InvalidExperiment,
     /// No experiment is saved under this name.
     ExperimentNotFound,
+    /// There is no schedule of this name.
+    ScheduleNotFound,
     /// There is no record of this run.
     RunNotFound,
     /// The record of the run, or a setting, changed in the meantime; read it again and decide anew.
@@ -44,9 +46,10 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and contract tests.
-    pub const ALL: [Code; 15] = [
+    pub const ALL: [Code; 16] = [
         Code::InvalidExperiment,
         Code::ExperimentNotFound,
+        Code::ScheduleNotFound,
         Code::RunNotFound,
         Code::Conflict,
         Code::TargetNotFound,
@@ -67,6 +70,7 @@ impl Code {
         match self {
             Code::InvalidExperiment => "InvalidExperiment",
             Code::ExperimentNotFound => "ExperimentNotFound",
+            Code::ScheduleNotFound => "ScheduleNotFound",
             Code::RunNotFound => "RunNotFound",
             Code::Conflict => "Conflict",
             Code::TargetNotFound => "TargetNotFound",

@@ -10,6 +10,7 @@
 //! | [`read`] | reading it strictly: every mistake, with its line, at once |
 //! | [`run`] | one execution of an experiment: phases, transitions, journal |
 //! | [`run_alarms`] | the alarms that runs make for themselves: their names, and which are strays |
+//! | [`details`] | everything that is recorded of one run |
 //! | [`setting`], [`undo`] | control-plane settings a fault changes, and how they are put back |
 //! | [`lease`] | the permission of one run to touch one function |
 //! | [`groups`] | which group a request belongs to |
@@ -24,6 +25,7 @@
 //! | [`judge`] | points and tolerances in, verdict and reason out |
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`sizing`] | whether a run will have enough data to tell |
+//! | [`schedule`] | when a saved experiment starts by itself, and which starts come too late |
 //! | [`shell`] | words of commands that people copy |
 //! | [`sweep`] | whether a run is at work, over time, or left behind by its execution |
 //! | [`preflight`] | what keeps a run from starting |
@@ -31,6 +33,8 @@
 //! | [`hours`] | whether time windows are open, until when, and when they open again |
 //! | [`permissions`] | what the roles must be allowed for a run, and what IAM says of it |
 //! | [`notice`] | what people and programs are told of a run, in words and as an event |
+//! | [`words`] | what is recorded of a run, in words |
+//! | [`emf`] | the metrics that are written about runs |
 //! | [`ports`] | the outside world in the words of this crate |
 //! | [`attach`] | adding the layer to a function, and taking it away again |
 //! | [`error`] | one error type, one stable code per cause |
@@ -38,6 +42,8 @@
 pub mod attach;
 pub mod calls;
 pub mod deployment;
+pub mod details;
+pub mod emf;
 pub mod error;
 pub mod experiment;
 pub mod expression;
@@ -57,6 +63,7 @@ pub mod ranks;
 pub mod read;
 pub mod run;
 pub mod run_alarms;
+pub mod schedule;
 mod schema;
 pub mod seen;
 pub mod sequential;
@@ -68,3 +75,4 @@ pub mod sketch;
 pub mod span;
 pub mod sweep;
 pub mod undo;
+pub mod words;

@@ -98,6 +98,11 @@ name!(
     "the name of an environment: 1 to 32 letters, digits, `-` or `_`, like production or staging"
 );
 name!(
+    /// The name of a schedule that starts runs, unique in its stack.
+    ScheduleName, 64, b"-_.", "^[A-Za-z0-9_.-]{1,64}$",
+    "the name of a schedule: 1 to 64 letters, digits, `-`, `_` or `.`"
+);
+name!(
     /// The name of a measure of the steady state, unique in its experiment.
     MeasureName, 64, b"-_", "^[A-Za-z0-9_-]{1,64}$",
     "the name of a measure: 1 to 64 letters, digits, `-` or `_`"
@@ -137,6 +142,7 @@ mod tests {
         assert_harmless::<ExperimentName>(text, "-_", 64);
         assert_harmless::<FunctionName>(text, "-_", 64);
         assert_harmless::<MeasureName>(text, "-_", 64);
+        assert_harmless::<ScheduleName>(text, "-_.", 64);
     }
 
     proptest! {

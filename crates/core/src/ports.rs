@@ -46,6 +46,8 @@ pub struct Ports {
     pub alarms: Arc<dyn Alarms>,
     /// People who want to know.
     pub notices: Arc<dyn Notices>,
+    /// The metrics about runs.
+    pub telemetry: Arc<dyn Telemetry>,
     /// What the roles of the steps may do. `None` in the steps that never ask, for the same reason as the next.
     pub permissions: Option<Arc<dyn Permissions>>,
     /// How executions stand. `None` in the steps that never ask: the client of Step Functions would only make them bigger.
@@ -62,6 +64,12 @@ pub trait Clock: Send + Sync {
 
     /// Lets time pass. Only for a rollback that has no state machine around it; see `docs/decisions/0004`.
     async fn sleep(&self, time: Duration);
+}
+
+/// The metrics about runs. Nothing depends on them.
+pub trait Telemetry: Send + Sync {
+    /// Writes one line of [`crate::emf`]. What cannot be written is lost.
+    fn write(&self, line: &serde_json::Value);
 }
 
 /// One change of the record of a run: the event, and what is stored with it.

@@ -102,6 +102,8 @@ pub enum Cause {
     TooManyRuns,
     /// No time window of the run was open any more.
     WindowClosed,
+    /// A schedule started it, and the start came too late.
+    StaleStart,
     /// An alarm of the experiment went to ALARM.
     Alarm,
     /// A person or a program asked for it.

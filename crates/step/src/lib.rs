@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`serve`] | from `main` to a handler: configuration, clients, logs, errors with stable names |
 //! | [`environment`] | the environment variables of a step |
+//! | [`log`] | the lines of the log, and which run they are about |
 //! | [`record`] | loading a run and adding an event to it |
 //! | [`leases`] | what the leases of a run say, and how they are renewed |
 //! | [`alarms`] | the alarms that a run makes for itself |
@@ -14,6 +15,7 @@
 pub mod alarms;
 pub mod environment;
 pub mod leases;
+pub mod log;
 pub mod measure;
 pub mod record;
 pub mod restore;
@@ -28,7 +30,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use inoculate_aws::connect::Aws;
-pub use serve::{StartError, deployment, serve};
+pub use serve::{StartError, deployment, run, serve};
 
 /// What a step is run with.
 #[derive(Clone)]

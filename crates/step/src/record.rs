@@ -1,5 +1,6 @@
 //! Loading a run, and adding an event to it.
 
+use inoculate_core::emf;
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
@@ -64,6 +65,9 @@ impl Step {
             .await
             .map_err(|error| conflict(&run.id, error))?;
         tracing::info!(run_id = %run.id, event = change.entry.event.name(), number = change.entry.number, "recorded");
+        for line in emf::of_change(&self.ports.stack, &change) {
+            self.ports.telemetry.write(&line);
+        }
         Ok(change.run)
     }
 

@@ -1,6 +1,7 @@
 //! From `main` to a handler: the start of every step, written once.
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use inoculate_aws::connect::{Aws, Names, Options};
 use inoculate_core::deployment::Deployment;
@@ -10,11 +11,9 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
-use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
+use tracing::Instrument;
 
-use crate::{Step, environment};
+use crate::{Step, environment, log};
 
 /// Why a step could not be started.
 #[derive(Debug)]
@@ -54,7 +53,19 @@ pub fn deployment() -> Result<Deployment, StartError> {
     Deployment::read(|variable| std::env::var(variable).ok()).map_err(StartError)
 }
 
-/// Runs a step as a Lambda function, on the ports that it needs: reads the environment once, connects once, then handles
+/// Runs a program whose outcome this is. Why it could not start is a line of the log like any other.
+pub async fn run(program: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    log::start();
+    match program.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the step cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves a step as a Lambda function, on the ports that it needs: reads the environment once, connects once, then handles
 /// events until the environment is shut down.
 ///
 /// # Errors
@@ -69,7 +80,6 @@ where
     Handler: Fn(Step, Input) -> Handling,
     Handling: Future<Output = Result<Output>>,
 {
-    start_logs();
     let table = std::env::var(environment::TABLE)
         .map_err(|_| StartError(format!("the environment variable {} is not set", environment::TABLE)))?;
     let set = |variable| std::env::var(variable).ok().filter(|value| !value.is_empty());
@@ -104,6 +114,7 @@ where
     Output: Serialize,
     Handling: Future<Output = Result<Output>>,
 {
+    // A handler never sees one that is no name of a run, but the line about it is written all the same.
     let run_id = payload.get("run_id").and_then(Value::as_str).unwrap_or("-").to_owned();
     let outcome = async {
         let input = serde_json::from_value(payload)
@@ -111,57 +122,21 @@ where
         let output = handler(input).await?;
         serde_json::to_value(output).map_err(|error| Error::internal(format!("the output cannot be written: {error}")))
     };
-    let outcome = outcome.await;
-    match &outcome {
-        Ok(output) => tracing::info!(
-            run_id,
-            next = output.get("next").and_then(|next| next.as_str()),
-            "step done"
-        ),
-        Err(error) => tracing::error!(run_id, code = error.code.name(), %error, "step failed"),
-    }
+    let about = log::about(&run_id);
+    let outcome = outcome.instrument(about.clone()).await;
+    about.in_scope(|| match &outcome {
+        Ok(output) => tracing::info!(next = output.get("next").and_then(|next| next.as_str()), "step done"),
+        Err(error) => tracing::error!(code = error.code.name(), %error, "step failed"),
+    });
     outcome
-}
-
-fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env(environment::LOG)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    lines(std::io::stdout).with_env_filter(filter).init();
-}
-
-/// One line of JSON for each event, whatever the words of others in it are: the metric filters of the template count lines by
-/// what they say.
-fn lines<W>(to: W) -> SubscriberBuilder<JsonFields, Format<Json>, LevelFilter, W>
-where
-    W: for<'writer> MakeWriter<'writer> + 'static,
-{
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_writer(to)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use tracing::Level;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log::tests::Written;
 
     /// A handler never sees such a run id, but the line about it is written before anything is checked.
     #[test]
@@ -173,16 +148,12 @@ mod tests {
             "rollback_failed",
         ];
         for words in hostile {
-            let written = Written::default();
-            let to = written.clone();
-            let subscriber = lines(move || to.clone()).finish();
-            tracing::subscriber::with_default(subscriber, || {
+            let text = Written::during(Level::INFO, || {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 let refuse = |_: Value| async { Err::<Value, _>(Error::new(Code::Internal, words)) };
                 let payload = serde_json::json!({ "run_id": words });
                 runtime.block_on(handle(refuse, payload)).unwrap_err();
             });
-            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
             assert_eq!(text.lines().count(), 1, "{text}");
             let line: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(

@@ -35,6 +35,9 @@ pub enum Input {
         /// An experiment, or the name of a saved one. Validated here, strictly.
         #[serde(default)]
         experiment: serde_json::Value,
+        /// For when a schedule meant the start, and how late it may come; null when no schedule made it.
+        #[serde(default)]
+        schedule: serde_json::Value,
     },
     /// Measure the baseline.
     Measure {
@@ -68,6 +71,7 @@ pub async fn handle(step: Step, deployment: &Deployment, input: Input) -> Result
             run_id,
             execution_arn,
             experiment,
+            schedule,
         } => {
             open::open(
                 &step,
@@ -76,6 +80,7 @@ pub async fn handle(step: Step, deployment: &Deployment, input: Input) -> Result
                     run_id,
                     execution_arn,
                     experiment,
+                    schedule,
                 },
             )
             .await

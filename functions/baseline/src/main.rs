@@ -1,12 +1,17 @@
 //! The `baseline` step as a Lambda function.
 
-use inoculate_step::{Aws, serve};
+use std::process::ExitCode;
+
+use inoculate_step::{Aws, run, serve};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), inoculate_step::StartError> {
-    let deployment = &inoculate_step::deployment()?;
-    serve(Aws::ports_with_permissions, |step, input| {
-        inoculate_baseline::handle(step, deployment, input)
+async fn main() -> ExitCode {
+    run(async {
+        let deployment = &inoculate_step::deployment()?;
+        serve(Aws::ports_with_permissions, |step, input| {
+            inoculate_baseline::handle(step, deployment, input)
+        })
+        .await
     })
     .await
 }

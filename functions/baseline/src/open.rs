@@ -11,6 +11,7 @@ use inoculate_core::ports::{CommitError, LeaseRequest, Taken};
 use inoculate_core::preflight::{self, Asking, Preflight, leased};
 use inoculate_core::read;
 use inoculate_core::run::{Cause, Ending, NewRun, Phase, Run, Status, TargetFunction};
+use inoculate_core::schedule;
 use inoculate_step::leases::{SLACK, terms};
 use inoculate_step::record::conflict;
 use inoculate_step::{Next, Step, ending};
@@ -24,6 +25,7 @@ pub(crate) struct Given {
     pub(crate) run_id: RunId,
     pub(crate) execution_arn: Option<String>,
     pub(crate) experiment: Value,
+    pub(crate) schedule: Value,
 }
 
 pub(crate) async fn open(step: &Step, deployment: &Deployment, given: Given) -> Result<Output> {
@@ -52,7 +54,11 @@ pub(crate) async fn open(step: &Step, deployment: &Deployment, given: Given) -> 
         functions,
     };
     let run = record(step, new, Some((&experiment, &preflight))).await?;
-    let refusal = refusal(step, &run, &experiment, &preflight).await?;
+    let stale = schedule::too_late(&given.schedule, step.ports.clock.now());
+    let refusal = match stale.filter(|_| run.phase == Phase::Opened) {
+        Some(detail) => ending(Status::Refused, Cause::StaleStart, detail),
+        None => refusal(step, &run, &experiment, &preflight).await?,
+    };
     // One that is refused is told of once, when its record is closed.
     if refusal.is_none() {
         step.tell(&run, &News::Started).await;

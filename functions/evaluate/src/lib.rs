@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub struct Output {
     /// The run.
     pub run_id: RunId,
+    /// Its experiment.
+    pub experiment: String,
     /// How it ended.
     pub status: Status,
     /// What was found.
@@ -80,6 +82,7 @@ async fn closed(step: &Step, run: &Run) -> Result<Output> {
 fn output(run: &Run, evaluation: Evaluation) -> Output {
     Output {
         run_id: run.id.clone(),
+        experiment: run.experiment.clone(),
         status: run.status,
         verdict: run.verdict.unwrap_or(evaluation.verdict),
         grounds: evaluation.grounds,

@@ -1,8 +1,10 @@
 //! The `evaluate` step as a Lambda function.
 
-use inoculate_step::{Aws, serve};
+use std::process::ExitCode;
+
+use inoculate_step::{Aws, run, serve};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), inoculate_step::StartError> {
-    serve(Aws::ports, inoculate_evaluate::handle).await
+async fn main() -> ExitCode {
+    run(serve(Aws::ports, inoculate_evaluate::handle)).await
 }

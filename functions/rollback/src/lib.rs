@@ -23,10 +23,11 @@ use inoculate_core::undo::{Injector, UndoRecord, UndoState};
 use inoculate_step::leases::SLACK;
 use inoculate_step::record::With;
 use inoculate_step::restore::{Look, Restored};
-use inoculate_step::{Next, Step};
+use inoculate_step::{Next, Step, log};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::Instrument;
 
 use tell::ToTell;
 
@@ -67,7 +68,13 @@ pub struct Output {
 /// [`Code::RollbackFailed`] when a setting could not be put back (the others are), [`Code::TargetBusy`] when AWS is still
 /// carrying out a change and nobody would come back, or what the table answers.
 pub async fn handle(step: Step, event: Value) -> Result<Output> {
-    match Trigger::read(&event)? {
+    let trigger = Trigger::read(&event)?;
+    let about = log::about(trigger.run_id().map_or("-", RunId::as_str));
+    act(step, trigger).instrument(about).await
+}
+
+async fn act(step: Step, trigger: Trigger) -> Result<Output> {
+    match trigger {
         Trigger::Run {
             run_id,
             ending,
@@ -94,7 +101,9 @@ pub async fn handle(step: Step, event: Value) -> Result<Output> {
 async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<Output> {
     if let Some(run_id) = run_of(&step.ports.stack, alarm) {
         // No experiment names it: it was not there before its run.
-        return roll_back_and_wait(step, &run_id, ending).await;
+        return roll_back_and_wait(step, &run_id, ending)
+            .instrument(log::about(&run_id))
+            .await;
     }
     let mut last = nothing("-", ending);
     let mut first_error = None;
@@ -102,7 +111,7 @@ async fn roll_back_guarded(step: &Step, alarm: &str, ending: &Ending) -> Result<
     // All at once: a run may wait long for AWS, and faults of the others must not last that much longer.
     let outcomes = join_all(
         open.iter()
-            .map(|run_id| roll_back_if_guarded(step, run_id, alarm, ending)),
+            .map(|run_id| roll_back_if_guarded(step, run_id, alarm, ending).instrument(log::about(run_id))),
     )
     .await;
     for (run_id, outcome) in open.iter().zip(outcomes) {

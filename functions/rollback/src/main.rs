@@ -1,8 +1,10 @@
 //! The `rollback` step as a Lambda function.
 
-use inoculate_step::{Aws, serve};
+use std::process::ExitCode;
+
+use inoculate_step::{Aws, run, serve};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), inoculate_step::StartError> {
-    serve(Aws::ports_with_executions, inoculate_rollback::handle).await
+async fn main() -> ExitCode {
+    run(serve(Aws::ports_with_executions, inoculate_rollback::handle)).await
 }

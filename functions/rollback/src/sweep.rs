@@ -14,8 +14,9 @@ use inoculate_core::ports::Halt;
 use inoculate_core::run::{Phase, Run, Status};
 use inoculate_core::sweep::{Care, Execution, Sight, care};
 use inoculate_core::undo::Injector;
-use inoculate_step::{Next, Step};
+use inoculate_step::{Next, Step, log};
 use jiff::{SignedDuration, Timestamp};
+use tracing::Instrument;
 
 use crate::strays::delete_strays;
 use crate::{Output, PAUSE, close_without_verdict, roll_back};
@@ -98,7 +99,11 @@ async fn look_after_runs(step: &Step, until: Timestamp, swept: &mut Swept) {
                 swept.again.extend(some.iter().map(late));
                 continue;
             }
-            let turns = join_all(some.iter().map(|id| in_time(turn(step, id, halt.as_ref())))).await;
+            let turns = join_all(
+                some.iter()
+                    .map(|id| in_time(turn(step, id, halt.as_ref())).instrument(log::about(id))),
+            )
+            .await;
             for (id, turn) in some.iter().zip(turns) {
                 swept.take(id, turn);
             }

@@ -70,6 +70,14 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// The run that it is about; `None` when it is about none, or about every one that it finds.
+    pub fn run_id(&self) -> Option<&RunId> {
+        match self {
+            Trigger::Run { run_id, .. } | Trigger::ExecutionEnded { run_id, .. } => Some(run_id),
+            Trigger::Nothing { .. } | Trigger::Sweep | Trigger::Alarm { .. } => None,
+        }
+    }
+
     /// Recognises the event by its shape.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ mod faults;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod never_the_outage;
 #[cfg(test)]
 mod pass_through;

@@ -50,14 +50,14 @@ async fn api(events: Vec<Event>) -> RuntimeApi {
 }
 
 /// A process of the function behind `exec`, whose log goes to a file.
-struct Behind {
-    api: RuntimeApi,
+pub(crate) struct Behind {
+    pub(crate) api: RuntimeApi,
     process: tokio::process::Child,
-    log: tempfile::NamedTempFile,
+    pub(crate) log: tempfile::NamedTempFile,
 }
 
 impl Behind {
-    async fn start(events: Vec<Event>, environment: &[(&str, String)]) -> Behind {
+    pub(crate) async fn start(events: Vec<Event>, environment: &[(&str, String)]) -> Behind {
         let (api, log) = (api(events).await, tempfile::NamedTempFile::new().unwrap());
         let mut command = rust::client().behind_us(api.address);
         let environment = environment.iter().map(|(name, value)| (name, value.as_str()));
@@ -68,7 +68,7 @@ impl Behind {
     }
 
     /// What the layer has logged so far.
-    fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log.path()).unwrap();
         let ours = text
             .lines()

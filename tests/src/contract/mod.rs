@@ -13,6 +13,7 @@ mod leases;
 mod library;
 mod outside;
 mod runs;
+mod schedules;
 mod sketches;
 mod targets;
 
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use inoculate_core::experiment::Metric;
 use inoculate_core::names::FunctionName;
 use inoculate_core::ports::Ports;
+use inoculate_core::schedule::Schedules;
 use jiff::Timestamp;
 
 pub use alarms::*;
@@ -28,6 +30,7 @@ pub use leases::*;
 pub use library::*;
 pub use outside::*;
 pub use runs::*;
+pub use schedules::*;
 pub use sketches::*;
 pub use targets::*;
 
@@ -36,6 +39,9 @@ pub use targets::*;
 pub trait Fixture: Send + Sync {
     /// The ports.
     fn ports(&self) -> &Ports;
+
+    /// The schedules.
+    fn schedules(&self) -> &dyn Schedules;
 
     /// This word, made into one that nothing else in the world uses. Letters, digits and `-` only.
     fn unique(&self, word: &str) -> String;
@@ -165,6 +171,9 @@ macro_rules! every_rule {
             every_notice_can_be_published
             an_execution_is_known_by_its_arn
             an_unknown_execution_is_nothing
+            a_schedule_is_listed_as_it_was_made
+            a_schedule_is_not_replaced
+            a_schedule_is_removed_once
         }
     };
 }

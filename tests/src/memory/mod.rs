@@ -6,6 +6,7 @@ mod maths;
 mod metrics;
 mod outside;
 mod runs;
+mod schedules;
 mod sketches;
 mod traffic;
 
@@ -17,11 +18,12 @@ use async_trait::async_trait;
 use inoculate_core::deployment::{Deployment, Roles};
 use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::Lease;
-use inoculate_core::names::{ExperimentName, FunctionName, RunId};
+use inoculate_core::names::{ExperimentName, FunctionName, RunId, ScheduleName};
 use inoculate_core::notice::{Kind, Notice};
-use inoculate_core::ports::{AlarmState, Clock, Evaluation, ExecutionState, Halt, Measured, Ports};
+use inoculate_core::ports::{AlarmState, Clock, Evaluation, ExecutionState, Halt, Measured, Ports, Telemetry};
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::run_alarms::NewAlarm;
+use inoculate_core::schedule::Schedule;
 use inoculate_core::seen::Written;
 use inoculate_core::undo::UndoRecord;
 use jiff::{SignedDuration, Timestamp};
@@ -68,6 +70,10 @@ pub struct State {
     pub simulation_lacks: Option<String>,
     /// What people and programs were told, oldest first.
     pub notices: Vec<Notice>,
+    /// The schedules, by name.
+    pub schedules: BTreeMap<ScheduleName, Schedule>,
+    /// The lines of metrics that were written, oldest first.
+    pub telemetry: Vec<Value>,
     /// The executions of the state machine, with their input.
     pub executions: BTreeMap<RunId, (ExecutionState, Value)>,
     /// When which function's requests met a fault of the layer, oldest first.
@@ -232,6 +238,7 @@ impl World {
             alarms: self.clone(),
             notices: self.clone(),
             clock: self.clone(),
+            telemetry: self.clone(),
             permissions: Some(self.clone()),
             executions: Some(self.clone()),
         }
@@ -342,6 +349,12 @@ impl State {
             .or(self.history.first());
         let functions = earlier.map_or(&self.functions, |(_, functions)| functions);
         At { time, functions }
+    }
+}
+
+impl Telemetry for World {
+    fn write(&self, line: &Value) {
+        self.change(|state| state.telemetry.push(line.clone()));
     }
 }
 

@@ -20,6 +20,7 @@
 mod deploy;
 mod error;
 mod guard;
+mod node;
 pub mod package;
 mod server;
 pub mod venv;
@@ -27,6 +28,7 @@ pub mod venv;
 pub use deploy::{Deployment, Outputs};
 pub use error::Error;
 pub use guard::Guarded;
+pub use node::NodePackages;
 pub use server::{REGION, Request, Stack};
 pub use venv::PythonEnv;
 

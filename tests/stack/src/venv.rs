@@ -172,12 +172,12 @@ fn find_python(candidates: Vec<OsString>) -> Result<Python, Error> {
     Err(Error::PythonMissing { tried })
 }
 
-fn run(command: &mut Command) -> Result<Output, Error> {
+pub(crate) fn run(command: &mut Command) -> Result<Output, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.output().map_err(|source| Error::Start { program, source })
 }
 
-fn succeeded(what: &str, output: &Output) -> Result<(), Error> {
+pub(crate) fn succeeded(what: &str, output: &Output) -> Result<(), Error> {
     if output.status.success() {
         return Ok(());
     }

@@ -42,9 +42,17 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) async fn start(system: System) -> Self {
+        Local::start_with(system, &[]).await
+    }
+
+    /// The same with parameters of the template.
+    pub(crate) async fn start_with(system: System, parameters: &[(&str, &str)]) -> Self {
         let stack = Stack::start().unwrap_or_else(|error| panic!("{error}"));
         let template = workspace_root().join("infra/template.yaml");
-        let deployment = Deployment::new("inoculate", template).parameter("ProtectTable", "false");
+        let mut deployment = Deployment::new("inoculate", template).parameter("ProtectTable", "false");
+        for (name, value) in parameters {
+            deployment = deployment.parameter(*name, *value);
+        }
         let outputs = stack.deploy(&deployment).unwrap_or_else(|error| panic!("{error}"));
         let target = call(&stack, "function", &json!({ "name": TARGET, "source": true }));
         let behaviour = match system {

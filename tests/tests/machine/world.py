@@ -142,6 +142,32 @@ def fail_at(state):
     client.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
 
 
+def configure(name, variables):
+    """Environment variables of a function."""
+    boto3.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def output(arn):
+    """What an execution ended with: the output when it succeeded, else the error and its cause."""
+    found = boto3.client("stepfunctions").describe_execution(executionArn=arn)
+    return {"output": json.loads(found.get("output", "null")), "error": found.get("error"), "cause": found.get("cause")}
+
+
+def logs(group):
+    """The lines that a function has logged, without those of Lambda itself."""
+    pages = boto3.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [event["message"] for page in pages for event in page["events"]]
+    of_lambda = ("START RequestId:", "END RequestId:", "REPORT RequestId:", "INIT_START ")
+    return [line for line in lines if not line.startswith(of_lambda)]
+
+
+def dashboards():
+    """The dashboards, by name."""
+    client = boto3.client("cloudwatch")
+    names = [entry["DashboardName"] for entry in client.list_dashboards()["DashboardEntries"]]
+    return {name: json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"]) for name in names}
+
+
 def notify(topic, message):
     boto3.client("sns").publish(TopicArn=topic, Message=json.dumps(message))
 

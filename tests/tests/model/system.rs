@@ -232,6 +232,7 @@ impl System {
                         execution_arn: Some(execution_arn(&id)),
                         run_id: id,
                         experiment,
+                        schedule: Value::Null,
                     };
                     drop(in_time(&world, longest, inoculate_baseline::handle(step, &deployment(), open)).await);
                 }

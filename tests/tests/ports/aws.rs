@@ -1,8 +1,8 @@
 //! The real adapters, on the local stack. One stack serves every test of this process and ends with it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
@@ -10,6 +10,7 @@ use aws_credential_types::Credentials;
 use inoculate_aws::{Aws, Names};
 use inoculate_core::experiment::Metric;
 use inoculate_core::ports::Ports;
+use inoculate_core::schedule::Schedules;
 use inoculate_stack::{REGION, Stack, workspace_root};
 use inoculate_tests::contract::{Fixture, MadeFunction, NewFunction};
 use jiff::Timestamp;
@@ -55,6 +56,7 @@ pub(crate) fn topic_arn() -> &'static str {
 /// The ports on the shared stack. Each test has clients of its own, since each has a runtime of its own.
 pub(crate) struct OnStack {
     ports: Ports,
+    schedules: Arc<dyn Schedules>,
 }
 
 impl OnStack {
@@ -76,8 +78,10 @@ impl OnStack {
             abort_topic_arn: Some(shared.topic_arn.clone()),
         };
         let aws = Aws::with(config).unwrap_or_else(|error| panic!("{error}"));
+        let stack = aws.stack(TABLE).await.unwrap_or_else(|error| panic!("{error}"));
         OnStack {
             ports: aws.ports_with_executions(&names),
+            schedules: stack.schedules,
         }
     }
 }
@@ -86,6 +90,10 @@ impl OnStack {
 impl Fixture for OnStack {
     fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
+        &*self.schedules
     }
 
     fn unique(&self, word: &str) -> String {

@@ -14,7 +14,7 @@ MACHINE = "contract-waits"
 
 
 def prepare(name, template):
-    """A role, a topic, a state machine and the table as infra/template.yaml says, so that the contract runs on the keys and indexes that are deployed."""
+    """A role, a topic, a group of schedules, a state machine and the table as infra/template.yaml says, so that the contract runs on the keys and indexes that are deployed."""
     from cfnlint.decode import cfn_yaml
 
     resources = cfn_yaml.load(template)["Resources"].values()
@@ -27,6 +27,7 @@ def prepare(name, template):
     role = boto3.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
     boto3.client("stepfunctions").create_state_machine(name=MACHINE, definition=json.dumps(waiting), roleArn=role)
+    boto3.client("scheduler").create_schedule_group(Name=name)
     return boto3.client("sns").create_topic(Name=name)["TopicArn"]
 
 

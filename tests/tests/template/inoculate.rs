@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use inoculate_aws::keys;
 use inoculate_core::deployment::{Deployment, Limits, variable};
 use inoculate_core::run::{Event, Status};
+use inoculate_core::schedule;
 use inoculate_step::environment;
 use inoculate_tests::machine::sweep as sweep_event;
 use inoculate_tests::template::{inoculate, list, text};
@@ -127,10 +128,10 @@ fn there_is_no_schedule_without_an_experiment_for_it() {
     assert_eq!(template["Conditions"]["HasSchedule"], given);
     let scheduling = inoculate().resources().filter(|(name, resource)| {
         let kind = resource["Type"].as_str().unwrap();
-        (kind.starts_with("AWS::Scheduler::") || *name == "ScheduleRole") && !name.starts_with("Sweep")
+        kind == "AWS::Scheduler::Schedule" && *name != "Sweep"
     });
     let conditions: Vec<&Value> = scheduling.map(|(_, resource)| &resource["Condition"]).collect();
-    assert_eq!(conditions, ["HasSchedule"; 3]);
+    assert_eq!(conditions, ["HasSchedule"]);
     for function in inoculate().functions() {
         assert!(
             inoculate().properties(function)["Events"].is_null(),
@@ -142,11 +143,40 @@ fn there_is_no_schedule_without_an_experiment_for_it() {
 /// A start that cannot happen now must not happen later, when nobody expects it.
 #[test]
 fn a_missed_start_is_not_made_up_for() {
-    let schedule = inoculate().properties("Schedule");
-    assert_eq!(schedule["FlexibleTimeWindow"], json!({ "Mode": "OFF" }));
-    let retries = json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60 });
-    assert_eq!(schedule["Target"]["RetryPolicy"], retries);
-    assert_eq!(text(&schedule["Target"]["Arn"]), "${Experiment}");
+    let made = inoculate().properties("Schedule");
+    assert_eq!(made["FlexibleTimeWindow"], json!({ "Mode": "OFF" }));
+    let retries = json!({
+        "MaximumRetryAttempts": schedule::DELIVERY_RETRIES, "MaximumEventAgeInSeconds": schedule::LONGEST_DELIVERY_SECS
+    });
+    assert_eq!(made["Target"]["RetryPolicy"], retries);
+    assert_eq!(text(&made["Target"]["Arn"]), "${Experiment}");
+    let input = text(&made["Target"]["Input"]).replace("${ScheduleExperiment}", "throttle");
+    let input: Value = serde_json::from_str(&input).unwrap();
+    assert_eq!(input, schedule::input(&"throttle".parse().unwrap(), None));
+}
+
+/// What the command knows the group and the role by, which may start one state machine and nothing else.
+#[test]
+fn schedules_of_the_command_have_a_group_and_a_role() {
+    for name in ["ScheduleGroup", "ScheduleRole"] {
+        let (_, resource) = inoculate().resources().find(|(found, _)| *found == name).unwrap();
+        assert!(resource["Condition"].is_null(), "{name} is not always there");
+    }
+    assert_eq!(
+        text(&inoculate().properties("ScheduleGroup")["Name"]),
+        "${AWS::StackName}"
+    );
+    let role = inoculate().properties("ScheduleRole");
+    assert_eq!(text(&role["RoleName"]), "${AWS::StackName}-schedule");
+    let trust = &role["AssumeRolePolicyDocument"]["Statement"][0];
+    assert_eq!(trust["Principal"], json!({ "Service": "scheduler.amazonaws.com" }));
+    let from = &trust["Condition"]["StringEquals"]["aws:SourceArn"];
+    assert_eq!(text(from), "${ScheduleGroup.Arn}");
+    let [statement] = &inoculate().statements_of("ScheduleRole")[..] else {
+        panic!("more than one permission")
+    };
+    assert_eq!(statement.actions, ["states:StartExecution"]);
+    assert_eq!(statement.resources, ["${Experiment}"]);
 }
 
 /// The sweep is always on, and a schedule that may do nothing else calls it.

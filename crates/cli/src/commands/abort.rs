@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::Context;
 use super::settle::{close_if_over, settle};
-use crate::details::not_found;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use inoculate_core::details::not_found;
 
 /// How long a step that was under way when its execution stopped may take to record the run after all.
 const LATE_RECORD: Duration = Duration::from_secs(3);

@@ -3,14 +3,18 @@
 mod abort;
 mod attach;
 mod doctor;
+mod export;
 mod follow;
 mod halt;
+mod import;
 mod list;
 mod plan;
+mod report;
 mod resume;
 mod rollback;
 mod run;
 mod save;
+mod schedule;
 mod schema;
 mod settle;
 mod show;
@@ -21,7 +25,7 @@ mod validate;
 
 use inoculate_core::error::Error;
 
-use crate::args::{Cli, Command, Global};
+use crate::args::{Cli, Command, ExportFormat, Global, Importable};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -68,6 +72,7 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
             run::run(&connected().await?, &given, run_id.clone(), *no_wait).await
         }
         Command::Show { run } => show::show(&connected().await?, run).await,
+        Command::Report { run, out, format } => report::report(&connected().await?, run, out.as_deref(), *format).await,
         Command::List { limit } => list::list(&connected().await?, *limit).await,
         Command::Abort { run, reason, timeout } => abort::abort(&connected().await?, run, reason, *timeout).await,
         Command::Rollback { run, timeout } => rollback::rollback(&connected().await?, run, *timeout).await,
@@ -90,7 +95,29 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
             let mode = attach::mode(*dry_run, *timeout);
             Ok(attach::detach(&connected().await?, functions, mode, *force).await)
         }
+        Command::Import { from } => {
+            let Importable::Chaostoolkit {
+                file,
+                out,
+                check,
+                variables,
+                event_sources,
+            } = from;
+            let wanted = import::Wanted {
+                out: out.as_ref(),
+                check: *check,
+                variables,
+                event_sources,
+            };
+            import::chaostoolkit(file, &wanted, output)
+        }
+        Command::Export {
+            run,
+            format: ExportFormat::Chaostoolkit,
+            out,
+        } => export::chaostoolkit(&connected().await?, run, out.as_ref()).await,
         Command::Doctor { function } => doctor::doctor(&connected().await?, function).await,
+        Command::Schedule { command } => schedule::schedule(&connected().await?, command).await,
         Command::Save { file } => save::save(file, global, output).await,
     }
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::Context;
 use super::settle::{close_if_over, settle};
-use crate::details::not_found;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use inoculate_core::details::not_found;
 
 /// Puts back whatever a run left changed. A run that is still under way ends by it.
 pub(super) async fn rollback(context: &Context<'_>, run: &RunId, timeout: Span) -> Result<Exit, Failure> {

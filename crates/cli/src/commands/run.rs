@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::follow::{End, follow};
-use crate::details::RunDetails;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input::Given;
 use crate::render;
 use crate::render::text::wrap;
 use crate::run_id;
+use inoculate_core::details::RunDetails;
 
 /// Starts a run and, unless told otherwise, follows it until its verdict.
 pub(super) async fn run(

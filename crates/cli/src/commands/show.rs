@@ -3,10 +3,10 @@
 use inoculate_core::names::RunId;
 
 use super::Context;
-use crate::details::RunDetails;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render;
+use inoculate_core::details::RunDetails;
 
 /// Shows everything that is recorded of a run.
 pub(super) async fn show(context: &Context<'_>, run: &RunId) -> Result<Exit, Failure> {

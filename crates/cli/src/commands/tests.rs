@@ -1,6 +1,9 @@
 //! Ending runs, over a world in memory: the order of the calls, and what they leave behind.
 
+mod exporting;
 mod planning;
+mod reporting;
+mod scheduling;
 mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -167,6 +170,7 @@ async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -
         executions: stack.clone(),
         rollback: stack.clone(),
         baseline: stack.clone(),
+        schedules: stack.world.clone(),
         attachments: Account::new(),
     };
     let global = Cli::try_parse_from(["inoculate", "list"]).unwrap().global;

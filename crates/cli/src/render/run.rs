@@ -2,15 +2,16 @@
 
 use inoculate_core::judge::Verdict;
 use inoculate_core::ports::Evaluation;
-use inoculate_core::run::{Phase, Run, Status};
+use inoculate_core::run::Status;
 use inoculate_core::undo::UndoRecord;
+use inoculate_core::words::{self, standing, undone};
 use jiff::Timestamp;
 
 use super::findings::evidence;
-use super::journal::{entry, undone};
+use super::journal::entry;
 use super::style::Style;
 use super::text::{clock, field, secs_between, time, wrap};
-use crate::details::RunDetails;
+use inoculate_core::details::RunDetails;
 
 /// Everything that is recorded of a run.
 pub fn everything(details: &RunDetails, now: Timestamp, style: Style) -> String {
@@ -107,19 +108,6 @@ fn painted(label: &str, value: &str, paint: impl Fn(&str) -> String) -> String {
     field(label, value).replacen(value, &paint(value), 1)
 }
 
-fn standing(run: &Run) -> String {
-    let phase = match run.phase {
-        Phase::Opened => "measuring the baseline",
-        Phase::Steady => "the steady state holds, faults come next",
-        Phase::Injecting => "putting faults in place",
-        Phase::Injected => "faults are in place",
-        Phase::RollingBack => "rolling back",
-        Phase::RolledBack => "everything is back, recovering",
-        Phase::Closed => return run.status.to_string(),
-    };
-    format!("{}, {phase}", run.status)
-}
-
 fn verdict(evaluation: &Evaluation, style: Style) -> Vec<String> {
     let mut lines = vec![
         painted("verdict", &evaluation.verdict.to_string(), |text| {
@@ -128,12 +116,9 @@ fn verdict(evaluation: &Evaluation, style: Style) -> Vec<String> {
         field("because", &evaluation.because),
     ];
     if let Some(recovered) = evaluation.recovered {
-        let words = match recovered {
-            Verdict::Upheld => "yes, the steady state is back",
-            Verdict::Inconclusive => "unknown, the data cannot tell",
-            Verdict::Deviated => "NO, the steady state is not back",
-        };
-        lines.push(painted("recovered", words, |text| style.verdict(recovered, text)));
+        lines.push(painted("recovered", words::recovered(recovered), |text| {
+            style.verdict(recovered, text)
+        }));
     }
     lines
 }

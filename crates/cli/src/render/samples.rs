@@ -14,7 +14,7 @@ use inoculate_core::sketch::{Observation, Seen};
 use inoculate_core::undo::{UndoRecord, UndoState};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::details::RunDetails;
+use inoculate_core::details::RunDetails;
 
 /// A time in seconds after the samples begin.
 pub(crate) fn at(secs: i64) -> Timestamp {

@@ -20,7 +20,7 @@ use super::style::Style;
 use super::text::WIDTH;
 use super::{error, findings, halt, journal, list, plan, progress, run};
 use crate::connection::RollbackAnswer;
-use crate::details::RunDetails;
+use inoculate_core::details::RunDetails;
 
 /// Text that fits a terminal of 80 columns, except for commands to copy.
 fn fits(text: String) -> String {

@@ -1,9 +1,7 @@
 //! Lines of at most 80 columns.
 
-use inoculate_core::judge::rounded;
-use inoculate_core::judge::{Finding, Limits};
 use inoculate_core::notice::is_unsafe;
-use jiff::Timestamp;
+pub use inoculate_core::words::{amount, clean, clock, count, limits, secs_between, time};
 
 use super::style::Style;
 
@@ -12,13 +10,6 @@ pub const WIDTH: usize = 80;
 
 /// Where the values of a list of fields start.
 pub const LABEL: usize = 13;
-
-/// The text on one line, without characters that act: records hold words of others, and a terminal obeys escape codes.
-pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|letter| if is_unsafe(letter) { ' ' } else { letter })
-        .collect()
-}
 
 /// What may go to a terminal of a whole output: its lines and, with colour, its colours. For what was not made
 /// [`clean`] piece by piece.
@@ -88,64 +79,6 @@ pub fn field(label: &str, value: &str) -> String {
     wrap(&format!("{label:<LABEL$}"), value)
 }
 
-/// A length of time: `0:07`, `12:30`, `1:02:03`.
-pub fn clock(secs: i64) -> String {
-    let secs = secs.max(0);
-    let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{secs:02}")
-    } else {
-        format!("{minutes}:{secs:02}")
-    }
-}
-
-/// Seconds between two times.
-pub fn secs_between(from: Timestamp, until: Timestamp) -> i64 {
-    until.duration_since(from).as_secs()
-}
-
-/// A time to the second, in UTC.
-pub fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// `1 point`, `2 points`.
-pub fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
-}
-
-/// A number with the unit of its measure.
-pub fn amount(value: Option<f64>, unit: Option<&str>) -> String {
-    let number = value.map_or("no value".to_owned(), rounded);
-    match unit.filter(|_| value.is_some()) {
-        Some(unit) => format!("{number} {unit}"),
-        None => number,
-    }
-}
-
-/// The limits that were applied to a measure.
-pub fn limits(finding: &Finding) -> String {
-    let unit = finding.unit.as_deref();
-    match finding.limits {
-        Limits {
-            low: Some(low),
-            high: Some(high),
-        } => {
-            format!("{} to {}", rounded(low), amount(Some(high), unit))
-        }
-        Limits {
-            low: Some(low),
-            high: None,
-        } => format!("at least {}", amount(Some(low), unit)),
-        Limits {
-            low: None,
-            high: Some(high),
-        } => format!("at most {}", amount(Some(high), unit)),
-        Limits { low: None, high: None } => "no limit yet".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,11 +132,5 @@ mod tests {
         );
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(read(&shown), read(&json));
-    }
-
-    #[test]
-    fn lengths_of_time_are_read_at_a_glance() {
-        let texts: Vec<String> = [-1, 7, 750, 3723].into_iter().map(clock).collect();
-        assert_eq!(texts, ["0:00", "0:07", "12:30", "1:02:03"]);
     }
 }

@@ -99,6 +99,19 @@ pub fn experiment_from_text(text: &str) -> Result<Experiment, Vec<Problem>> {
     Err(problems)
 }
 
+/// Reads YAML or JSON of another tool into a value: a group of fields, written as strictly as an experiment has to be.
+///
+/// # Errors
+/// Every mistake in the writing, in the order of the text.
+pub fn value_from_text(text: &str) -> Result<Value, Vec<Problem>> {
+    let document = Document::parse(text)?;
+    if document.problems.is_empty() {
+        Ok(document.value)
+    } else {
+        Err(document.problems)
+    }
+}
+
 /// Reads an experiment from a value that was parsed already.
 ///
 /// # Errors

@@ -1,15 +1,15 @@
 //! Everything that is recorded of one run.
 
-use inoculate_core::error::{Code, Error, Result};
-use inoculate_core::experiment::Experiment;
-use inoculate_core::names::RunId;
-use inoculate_core::ports::{Ports, Results};
-use inoculate_core::run::{JournalEntry, Run};
-use inoculate_core::undo::UndoRecord;
-use serde::Serialize;
+use crate::error::{Code, Error, Result};
+use crate::experiment::Experiment;
+use crate::names::RunId;
+use crate::ports::{Ports, Results};
+use crate::run::{JournalEntry, Run};
+use crate::undo::UndoRecord;
+use serde::{Deserialize, Serialize};
 
 /// Everything that is recorded of one run. This is the JSON of `show` and `run`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDetails {
     /// The record.
     pub run: Run,

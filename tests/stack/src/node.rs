@@ -1,0 +1,106 @@
+//! Packages of npm made from a lock file, for tests that need a program of Node.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use crate::venv::{run, succeeded};
+use crate::{Error, target_dir};
+
+/// The marker inside a folder that says everything was installed.
+const COMPLETE: &str = "complete";
+
+/// A folder with `node_modules`.
+#[derive(Debug, Clone)]
+pub struct NodePackages {
+    dir: PathBuf,
+}
+
+impl NodePackages {
+    /// The packages that `package.json` and `package-lock.json` of a folder name, below the target folder: installed on
+    /// first use, found again until one of the files changes. No script of a package is run.
+    ///
+    /// `None` when there is no npm, or no Node of this version or newer. That is said on stderr, and kept where
+    /// `cargo xtask test` finds it, with `what` does not run for it.
+    ///
+    /// # Errors
+    /// When npm cannot install a package.
+    pub fn prepare(sources: &Path, oldest: u32, what: &str) -> Result<Option<NodePackages>, Error> {
+        const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+        let mut hash = Sha256::new();
+        for name in FILES {
+            let path = sources.join(name);
+            hash.update(fs::read(&path).map_err(Error::file("read", &path))?);
+        }
+        let key: String = hash
+            .finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let parent = target_dir().join("node");
+        fs::create_dir_all(&parent).map_err(Error::file("make", &parent))?;
+        let note = parent.join(format!("not-run-{key}.txt"));
+        if let Some(reason) = missing(oldest) {
+            let text = format!("NOT RUN: {what}, since {reason}\n");
+            fs::write(&note, &text).map_err(Error::file("write", &note))?;
+            // Not with `eprintln!`, of which nothing is seen of a test that succeeds.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            return Ok(None);
+        }
+        let _ = fs::remove_file(note);
+
+        let lock_path = parent.join(format!("{key}.lock"));
+        let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;
+        lock.lock().map_err(Error::file("lock", &lock_path))?;
+        let packages = NodePackages { dir: parent.join(key) };
+        if !packages.dir.join(COMPLETE).exists() {
+            packages.install(sources, &FILES)?;
+        }
+        Ok(Some(packages))
+    }
+
+    /// The folder. Programs in it find the packages.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn install(&self, sources: &Path, files: &[&str]) -> Result<(), Error> {
+        eprintln!("installing packages of npm in {} (once)", self.dir.display());
+        if self.dir.exists() {
+            fs::remove_dir_all(&self.dir).map_err(Error::file("remove", &self.dir))?;
+        }
+        fs::create_dir_all(&self.dir).map_err(Error::file("make", &self.dir))?;
+        for name in files {
+            let copy = self.dir.join(name);
+            fs::copy(sources.join(name), &copy).map_err(Error::file("write", &copy))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&self.dir);
+        succeeded("installing packages of npm", &run(&mut npm)?)?;
+        let marker = self.dir.join(COMPLETE);
+        fs::write(&marker, b"").map_err(Error::file("write", &marker))
+    }
+}
+
+/// What of Node is not there.
+fn missing(oldest: u32) -> Option<String> {
+    let version = |program: &str| {
+        let output = Command::new(program).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let Some(node) = version("node") else {
+        return Some("there is no `node`".to_owned());
+    };
+    let major = node.trim_start_matches('v').split('.').next().unwrap_or_default();
+    if major.parse::<u32>().is_ok_and(|major| major < oldest) {
+        return Some(format!("Node is {node}, and v{oldest} is needed"));
+    }
+    version("npm").is_none().then(|| "there is no `npm`".to_owned())
+}
