@@ -9,7 +9,7 @@
 //! | `INOCULATE_READ_MS` | the longest that an invocation waits for the lease, when a run was active and the last reading is too old; 0 to 500 | `150` |
 //! | `INOCULATE_POLL_MS` | how often the lease is read while no run is active; 100 to 60000 | `10000` |
 //! | `INOCULATE_PORT` | the port of the proxy when it is an extension | `9009` |
-//! | `INOCULATE_DEPENDENCIES` | the services whose calls pass through the layer, like `dynamodb,lambda` | none |
+//! | `INOCULATE_DEPENDENCIES` | the services and hosts whose calls pass through the layer, like `dynamodb,api.example.com` | none |
 //! | `INOCULATE_LOG` | `off`, `error`, `info` or `debug` | `info` |
 //!
 //! A mistake is never fatal and never lets more happen: what cannot be read counts as its most careful value
@@ -19,6 +19,8 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use inoculate_core::host::HostPattern;
+use inoculate_core::passing;
 use inoculate_core::service::Service;
 
 use crate::log::Level;
@@ -48,6 +50,8 @@ pub struct Config {
     pub port: u16,
     /// The services whose calls pass through the layer.
     pub dependencies: Vec<Service>,
+    /// The hosts whose calls may meet faults. Without any there is no proxy for HTTP.
+    pub hosts: Vec<HostPattern>,
     /// How much is logged.
     pub log: Level,
 }
@@ -96,6 +100,7 @@ impl Config {
             get,
             mistakes: Vec::new(),
         };
+        let (dependencies, hosts) = reader.dependencies();
         let config = Config {
             runtime_api: reader.value(RUNTIME_API, None, None, "be like 127.0.0.1:9001", |text| {
                 RuntimeApi::parse(text).map(Some)
@@ -132,7 +137,8 @@ impl Config {
                 "be a port from 1 to 65535",
                 |text| text.parse().ok().filter(|port| *port != 0),
             ),
-            dependencies: reader.dependencies(),
+            dependencies,
+            hosts,
             log: reader.value(
                 "INOCULATE_LOG",
                 Level::Info,
@@ -187,18 +193,20 @@ impl<Get: Fn(&str) -> Option<OsString>> Reader<Get> {
         careful
     }
 
-    /// The services in `INOCULATE_DEPENDENCIES`. A name that is not known costs only itself.
-    fn dependencies(&mut self) -> Vec<Service> {
-        let variable = "INOCULATE_DEPENDENCIES";
-        let raw = (self.get)(variable).unwrap_or_default();
-        let text = raw.to_string_lossy();
-        let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-        let mut services: Vec<Service> = names.iter().filter_map(|name| Service::named(name)).collect();
-        if services.len() < names.len() {
-            let taken: Vec<&str> = services.iter().map(|service| service.name()).collect();
+    /// The services and hosts in `INOCULATE_DEPENDENCIES`. A name that is not known costs only itself.
+    fn dependencies(&mut self) -> (Vec<Service>, Vec<HostPattern>) {
+        let raw = (self.get)(passing::DEPENDENCIES).unwrap_or_default();
+        let passing::Named {
+            services,
+            hosts,
+            unknown,
+        } = passing::named(&raw.to_string_lossy());
+        if !unknown.is_empty() {
+            let taken = services.iter().map(|service| service.name().to_owned());
+            let taken: Vec<String> = taken.chain(hosts.iter().map(HostPattern::to_string)).collect();
             self.mistakes.push(Mistake {
-                variable,
-                expected: "be a list of services that docs/layer.md names",
+                variable: passing::DEPENDENCIES,
+                expected: "be a list of hosts, and of services that docs/layer.md names",
                 taken: if taken.is_empty() {
                     "none".to_owned()
                 } else {
@@ -206,9 +214,7 @@ impl<Get: Fn(&str) -> Option<OsString>> Reader<Get> {
                 },
             });
         }
-        services.sort_unstable();
-        services.dedup();
-        services
+        (services.into_iter().collect(), hosts.into_iter().collect())
     }
 }
 
@@ -263,6 +269,7 @@ mod tests {
                 poll: Duration::from_secs(10),
                 port: 9009,
                 dependencies: vec![],
+                hosts: vec![],
                 log: Level::Info
             }
         );
@@ -278,11 +285,16 @@ mod tests {
             ("INOCULATE_READ_MS", "70"),
             ("INOCULATE_POLL_MS", "500"),
             ("INOCULATE_PORT", "9100"),
-            ("INOCULATE_DEPENDENCIES", "lambda, dynamodb,lambda,"),
+            (
+                "INOCULATE_DEPENDENCIES",
+                "lambda, dynamodb,lambda,*.example.com,payments:80,",
+            ),
             ("INOCULATE_LOG", "debug"),
         ]);
         assert_eq!(mistakes, [""; 0]);
         assert_eq!(config.dependencies, [Service::DynamoDb, Service::Lambda]);
+        let hosts: Vec<String> = config.hosts.iter().map(HostPattern::to_string).collect();
+        assert_eq!(hosts, ["*.example.com", "payments:80"]);
         let api = config.runtime_api.unwrap();
         assert_eq!(
             (api.authority.as_str(), api.prefix.as_str()),
@@ -307,12 +319,13 @@ mod tests {
             ("INOCULATE_READ_MS", "501"),
             ("INOCULATE_POLL_MS", "soon"),
             ("INOCULATE_PORT", "0"),
-            ("INOCULATE_DEPENDENCIES", "DynamoDB,sqs,https://x"),
+            ("INOCULATE_DEPENDENCIES", "DynamoDB,sqs,https://x,a.example.com,*"),
             ("INOCULATE_LOG", "loud"),
         ]);
         assert_eq!(
             mistakes,
             [
+                "INOCULATE_DEPENDENCIES should be a list of hosts, and of services that docs/layer.md names; taken as sqs,a.example.com",
                 "AWS_LAMBDA_RUNTIME_API should be like 127.0.0.1:9001; taken as none",
                 "INOCULATE_TABLE should be the name or ARN of a table; taken as none",
                 "INOCULATE_DISABLED should be true or false; taken as true",
@@ -320,7 +333,6 @@ mod tests {
                 "INOCULATE_READ_MS should be milliseconds from 0 to 500; taken as 0ns",
                 "INOCULATE_POLL_MS should be milliseconds from 100 to 60000; taken as 10s",
                 "INOCULATE_PORT should be a port from 1 to 65535; taken as 9009",
-                "INOCULATE_DEPENDENCIES should be a list of services that docs/layer.md names; taken as sqs",
                 "INOCULATE_LOG should be off, error, info or debug; taken as info",
             ]
         );

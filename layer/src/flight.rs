@@ -1,6 +1,7 @@
 //! The watched invocations under way, by request id. Several may be under way at the same time.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use hyper::Response;
 use hyper::header::HeaderValue;
 use hyper::http::response;
 use inoculate_core::groups::trace_root;
+use tokio::sync::Notify;
 
 use crate::body::{Body, Held};
 use crate::calls::Calls;
@@ -163,6 +165,8 @@ pub struct Flights {
     /// How many there are, to be asked without a lock.
     count: AtomicUsize,
     flights: Mutex<Vessel>,
+    /// Told whenever one may have ended.
+    ended: Notify,
 }
 
 #[derive(Default)]
@@ -183,6 +187,7 @@ impl Flights {
     pub fn insert(&self, mut flight: Flight) {
         flight.handed = Some(Instant::now());
         let replaced = self.with(|vessel| vessel.by_request.insert(flight.invocation.request_id.clone(), flight));
+        self.ended.notify_waiters();
         // Reported outside of the lock.
         drop(replaced);
     }
@@ -190,11 +195,34 @@ impl Flights {
     /// Takes the invocation to which an answer belongs: the request id is the same, and so is the invocation id if
     /// both sides have one. A late answer to an earlier delivery belongs to none.
     pub fn take(&self, request_id: &str, invocation_id: Option<&HeaderValue>) -> Option<Flight> {
-        self.with(|vessel| {
+        let taken = self.with(|vessel| {
             let known = vessel.by_request.get(request_id)?.invocation.invocation_id.as_ref();
             let same = known.zip(invocation_id).is_none_or(|(known, given)| known == given);
             same.then(|| vessel.by_request.remove(request_id))?
+        });
+        self.ended.notify_waiters();
+        taken
+    }
+
+    /// Whether an invocation is under way.
+    pub fn is_under_way(&self, invocation: &Invocation) -> bool {
+        self.with(|vessel| {
+            let flight = vessel.by_request.get(&invocation.request_id);
+            flight.is_some_and(|flight| flight.invocation == *invocation)
         })
+    }
+
+    /// Waits until an invocation is not under way.
+    pub async fn over(&self, invocation: &Invocation) {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // What happens from here on is seen.
+            ended.as_mut().enable();
+            if !self.is_under_way(invocation) {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// The invocation that makes a call: the one with the same trace root, or the only one if the call has none. `None` if
@@ -262,6 +290,7 @@ impl Flights {
     /// Ends all invocations under way.
     pub fn clear(&self) {
         let ended = self.with(std::mem::take);
+        self.ended.notify_waiters();
         drop(ended);
     }
 

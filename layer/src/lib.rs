@@ -15,7 +15,7 @@
 //! | [`tally`], [`problems`], [`outbox`] | what was seen; what could not be done; when that is written |
 //! | [`faults`] | what can go wrong on purpose, as plain data and small functions |
 //! | [`event`], [`answer`] | how the faults act on events on their way in and answers on their way out |
-//! | [`dependencies`] | the calls of the function to AWS, which pass through here if the owner wants that |
+//! | [`dependencies`] | the calls of the function to AWS and other hosts, which pass through here if the owner wants that |
 //! | [`calls`] | those calls, counted while an invocation is watched |
 //! | [`exec`], [`child`] | `inoculate-layer exec -- COMMAND...` |
 //! | [`extension`], [`probe`] | the same as an external extension on AWS, and how the wrapper script finds it |

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, RUNTIME_API};
 use crate::dependencies::foreign;
+use crate::dependencies::hosts::variables;
 use crate::proxy::HEALTHY;
 use crate::route::HEALTH;
 
@@ -20,7 +21,7 @@ const LONGEST: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The variables that lead the function to the layer, each as a line `NAME=VALUE`: `AWS_LAMBDA_RUNTIME_API` first, and
-/// those of its dependencies. `None` if the proxy is not there, or not wanted. Tells the proxy that the runtime is the
+/// those of its dependencies, added to what the function has. `None` if the proxy is not there, or not wanted. Tells the proxy that the runtime is the
 /// process `pid`.
 pub fn find(config: &Config, pid: i32) -> Option<Vec<String>> {
     let api = config.runtime_api.as_ref().filter(|_| !config.disabled)?;
@@ -31,16 +32,23 @@ pub fn find(config: &Config, pid: i32) -> Option<Vec<String>> {
         let answer = ask(address, pid, left);
         if let Some(variables) = answer.as_deref().and_then(|answer| answer.strip_suffix(HEALTHY)) {
             let mut found = vec![format!("{RUNTIME_API}={}", api.behind(&address.to_string()))];
-            let fits = |line: &&str| {
-                let name = line.split('=').next().unwrap_or_default();
-                name.starts_with("AWS_ENDPOINT_URL_") && foreign(name, |name| std::env::var_os(name)).is_none()
-            };
-            let dependencies = variables.lines().filter(fits);
-            found.extend(dependencies.map(str::to_owned));
+            let dependencies = variables.lines().filter_map(|line| line.split_once('='));
+            found.extend(dependencies.flat_map(|(name, value)| told(name, value)));
             return Some(found);
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// What the function gets for a variable of the layer. Only its process has the variables that decide about that.
+fn told(name: &str, value: &str) -> Vec<String> {
+    let get = |name: &str| std::env::var_os(name);
+    if name == variables::PROXY {
+        let all = variables::all(value, get);
+        return all.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    }
+    let fits = name.starts_with("AWS_ENDPOINT_URL_") && foreign(name, get).is_none();
+    fits.then(|| format!("{name}={value}")).into_iter().collect()
 }
 
 /// Asks once. `None` if nobody answers within `left`.

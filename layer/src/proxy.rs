@@ -177,9 +177,11 @@ impl Proxy {
         {
             self.tools.runtime.set(pid);
         }
+        let proxy = self.offer.get().and_then(Offer::proxy);
         let mut answer: String = self
             .variables(field("key"))
             .iter()
+            .chain(proxy)
             .map(|(name, value)| format!("{name}={value}\n"))
             .collect();
         answer.push_str(HEALTHY);

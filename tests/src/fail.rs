@@ -17,7 +17,7 @@ use inoculate_core::ports::{
     AlarmState, Alarms, Change, CommitError, ExecutionState, ExecutionStates, Function, Halt, LeaseRequest, Leases,
     Library, Mapping, Measured, Metrics, Notices, Permissions, Ports, Results, Runs, Sketches, Taken, Targets,
 };
-use inoculate_core::run::{JournalEntry, Run};
+use inoculate_core::run::{JournalEntry, Run, RunFilter};
 use inoculate_core::run_alarms::{MadeAlarm, NewAlarm};
 use inoculate_core::seen::Written;
 use inoculate_core::setting::{Reading, Setting, SettingValue};
@@ -298,8 +298,8 @@ impl Runs for Failing {
         self.pass("runs.results", id, self.inner.runs.results(id)).await
     }
 
-    async fn list(&self, limit: u32) -> Result<Vec<Run>> {
-        self.pass("runs.list", limit, self.inner.runs.list(limit)).await
+    async fn find(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
+        self.pass("runs.find", limit, self.inner.runs.find(filter, limit)).await
     }
 
     async fn open(&self) -> Result<Vec<RunId>> {

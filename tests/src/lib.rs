@@ -25,6 +25,7 @@
 //! | [`build`] | valid experiments, runs and changes, to be altered in the one respect that a test is about |
 //! | [`fail`] | failing any call before or after its effect, and the list of calls to make cases from |
 //! | [`machine`] | the state machine without Step Functions: the five steps in the order of the file |
+//! | [`terminal`] | a process in a pseudo terminal, its screen, and keys |
 //! | [`template`] | the CloudFormation templates as values |
 //! | [`policy`] | what IAM says of the policies in a template |
 //! | [`contract`] | what every implementation of the ports must do; run against memory and the local stack |
@@ -80,6 +81,7 @@ pub mod machine;
 pub mod memory;
 pub mod policy;
 pub mod template;
+pub mod terminal;
 
 pub use memory::World;
 

@@ -25,6 +25,8 @@ mod logs;
 mod notices;
 #[path = "machine/sweep.rs"]
 mod sweep;
+#[path = "machine/terminal.rs"]
+mod terminal;
 #[path = "machine/ways.rs"]
 mod ways;
 

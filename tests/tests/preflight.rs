@@ -8,9 +8,12 @@ use inoculate_core::error::{Code, Result};
 use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::LeaseRole;
 use inoculate_core::names::RunId;
+use inoculate_core::passing::Passing;
 use inoculate_core::ports::Ports;
 use inoculate_core::preflight::{self, Asking, Guard, Preflight};
+use inoculate_core::read::experiment_from_value;
 use inoculate_core::run::{Cause, Status};
+use inoculate_core::service::Service;
 use inoculate_core::setting::{Setting, SettingValue};
 use inoculate_core::sizing::{Prospect, Sizing};
 use inoculate_tests::World;
@@ -102,8 +105,8 @@ async fn there_is_an_obstacle_for_every_guard() {
         .map(|obstacle| obstacle.guard)
         .chain(others)
         .collect();
-    // That needs an experiment of the layer, below.
-    guards.push(Guard::TooLittleTraffic);
+    // These need an experiment of the layer, below.
+    guards.extend([Guard::TooLittleTraffic, Guard::CallsNotPassing]);
     guards.sort();
     guards.dedup();
     let mut all = Guard::ALL;
@@ -255,6 +258,40 @@ async fn check_with(ports: Ports, experiment: &Experiment) -> Preflight {
 
 async fn check_traffic(world: &Arc<World>, experiment: &Experiment) -> Preflight {
     check_with(world.ports(), experiment).await
+}
+
+/// The shop, in which the calls of payments pass like this, and what keeps an experiment about its calls to DynamoDB.
+async fn check_calls(calls: Option<Passing>) -> Preflight {
+    let world = build::shop();
+    world.change(|state| function(state, PAYMENTS).calls = calls);
+    let mut experiment = build::layered_experiment_value();
+    experiment["faults"] = json!([{
+        "kind": "dependency", "function": PAYMENTS, "calls": { "service": "dynamodb" }, "effect": { "kind": "refuse" },
+    }]);
+    check_with(world.ports(), &experiment_from_value(&experiment).unwrap()).await
+}
+
+#[tokio::test]
+async fn calls_that_do_not_pass_through_the_layer_are_refused_before_the_run() {
+    let passes = Passing {
+        services: [Service::DynamoDb].into(),
+        ..Passing::default()
+    };
+    assert_eq!(check_calls(Some(passes)).await.refusals, []);
+
+    let found = check_calls(Some(Passing::default())).await;
+    assert_eq!(found.refusals[0].guard, Guard::CallsNotPassing);
+    assert_eq!(
+        found.reasons(),
+        "function shop-payments does not name dynamodb in INOCULATE_DEPENDENCIES, so its calls to it do not pass through the \
+         layer; `inoculate doctor shop-payments` says what passes"
+    );
+
+    // An image may bring its own variables.
+    let found = check_calls(None).await;
+    assert_eq!(found.refusals, []);
+    let unchecked: Vec<Guard> = found.unchecked.iter().map(|note| note.guard).collect();
+    assert_eq!(unchecked, [Guard::CallsNotPassing]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
-use inoculate_core::run::{JournalEntry, Phase, Run};
+use inoculate_core::run::{JournalEntry, Phase, Run, RunFilter};
 use inoculate_core::undo::UndoRecord;
 use serde::{Deserialize, Serialize};
 
@@ -302,23 +302,31 @@ impl Runs for DynamoRuns {
         Ok(results)
     }
 
-    async fn list(&self, limit: u32) -> Result<Vec<Run>> {
+    async fn find(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         if limit == 0 {
             return Ok(Vec::new());
         }
         let what = "the list of runs";
         let query = self.listed(keys::RUNS_INDEX, keys::LIST_PK, keys::LIST_ALL);
-        let query = query
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let mut query = query.scan_index_forward(false);
+        if *filter == RunFilter::default() {
+            // Nothing is read that is not shown.
+            query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        }
         let mut items = query.into_paginator().items().send();
         let mut runs = Vec::new();
         while runs.len() < limit
             && let Some(item) = items.next().await
         {
             let item = item.map_err(|error| self.table.service.error(self.table.doing("reading", what), error))?;
-            runs.push(read(item, what)?);
+            let run: Run = read(item, what)?;
+            if filter.is_past(&run) {
+                break;
+            }
+            if filter.admits(&run) {
+                runs.push(run);
+            }
         }
         Ok(runs)
     }

@@ -7,10 +7,12 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::types::{
-    EventSourceMappingConfiguration, FunctionConfiguration, LastUpdateStatus, State, TagsError,
+    EnvironmentResponse, EventSourceMappingConfiguration, FunctionConfiguration, LastUpdateStatus, PackageType,
+    Runtime, State, TagsError,
 };
 use inoculate_core::error::{Code, Error, Result};
 use inoculate_core::names::FunctionName;
+use inoculate_core::passing::{DEPENDENCIES, Passing};
 use inoculate_core::ports::{Function, Mapping, Targets};
 use inoculate_core::setting::{Reading, Setting, SettingValue};
 
@@ -215,6 +217,7 @@ impl Targets for LambdaTargets {
             arn: arn.to_owned(),
             ready: configuration.is_some_and(is_ready),
             allowed: is_consent(found.tags()),
+            calls: configuration.and_then(passing),
             tags: found.tags.into_iter().flatten().collect(),
         }))
     }
@@ -296,6 +299,21 @@ fn is_consent(tags: Option<&HashMap<String, String>>) -> bool {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
 fn is_updating(state: Option<&State>, last_update: Option<&LastUpdateStatus>) -> bool {
     matches!(state, Some(State::Pending)) || matches!(last_update, Some(LastUpdateStatus::InProgress))
+}
+
+/// Which calls pass through the layer. `None` when the variables may not be read, or may be those of an image.
+fn passing(configuration: &FunctionConfiguration) -> Option<Passing> {
+    let environment = configuration.environment();
+    if environment.is_some_and(|environment| environment.error().is_some()) {
+        return None;
+    }
+    let variables = environment.and_then(EnvironmentResponse::variables);
+    let get = |name: &str| variables.and_then(|all| all.get(name)).map(String::as_str);
+    if configuration.package_type() == Some(&PackageType::Image) && get(DEPENDENCIES).is_none() {
+        return None;
+    }
+    let runtime = configuration.runtime().map_or("", Runtime::as_str);
+    Some(Passing::read(runtime, get))
 }
 
 /// Whether a function can be invoked and updated. No state at all is how old answers said `Active`.

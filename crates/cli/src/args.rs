@@ -1,23 +1,33 @@
 //! The commands and their options.
 
+mod list;
+mod run;
 pub mod schedule;
+mod suite;
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use inoculate_core::names::{FunctionName, RunId};
+use inoculate_core::service::Service;
 use inoculate_core::span::Span;
 use inoculate_report::Format;
 
 use crate::exit::Exit;
+use crate::templates::{TEMPLATES, Template};
+
+pub use list::ListArgs;
+pub use run::{InconclusiveAs, JunitArgs, RunArgs};
+pub use suite::SuiteArgs;
 
 /// Chaos experiments on AWS Lambda: inject a failure, measure, undo it, and say whether the system held.
 #[derive(Debug, Parser)]
 #[command(name = "inoculate", version, after_help = Exit::help(), max_term_width = 80)]
 pub struct Cli {
     /// Options of every command.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub global: Global,
     /// What to do.
     #[command(subcommand)]
@@ -97,18 +107,15 @@ pub enum Command {
     },
 
     /// Run an experiment and follow it until its verdict
-    Run {
-        /// A file, or the name of a saved experiment
-        #[arg(value_name = "FILE|NAME")]
-        experiment: String,
+    Run(RunArgs),
 
-        /// Name of the run [default: experiment, time and a random suffix]
-        #[arg(long, value_name = "ID")]
-        run_id: Option<RunId>,
+    /// Run several experiments, those at the same time that have no function in common, and give one scorecard
+    Suite(SuiteArgs),
 
-        /// Start it and return at once
-        #[arg(long)]
-        no_wait: bool,
+    /// Follow a run that was started elsewhere until its verdict
+    Watch {
+        /// Name of the run
+        run: RunId,
     },
 
     /// Show a run: record, faults, measures, verdict, journal
@@ -132,11 +139,7 @@ pub enum Command {
     },
 
     /// List the latest runs, newest first
-    List {
-        /// How many
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
+    List(ListArgs),
 
     /// End a run now: stop its execution and put everything back
     Abort {
@@ -196,6 +199,10 @@ pub enum Command {
         #[arg(value_name = "FUNCTION", required = true)]
         functions: Vec<FunctionName>,
 
+        /// Services whose calls pass through the layer, so that they can meet faults; added to those that do already
+        #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
+        dependencies: Vec<Service>,
+
         /// Say what would change, and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -253,6 +260,22 @@ pub enum Command {
 
     /// Print the JSON Schema of experiments, for editors
     Schema,
+
+    /// Print what makes a shell complete this command
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+
+    /// Print the manual page of this command, or write it and those of all its commands
+    Man {
+        /// Write a page for each command into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
+    /// Make an experiment from the template for a weakness; without one, list them
+    Init(Init),
 }
 
 /// What can be imported.
@@ -341,6 +364,52 @@ impl FromStr for EventSource {
     }
 }
 
+/// What `init` makes.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The weakness to look for
+    #[arg(long, value_name = "NAME", value_parser = template)]
+    pub template: Option<&'static Template>,
+
+    /// The function whose callers are looked at [default: that of the sample shop]
+    #[arg(long, value_name = "FUNCTION", requires = "template")]
+    pub function: Option<FunctionName>,
+
+    /// The function that it calls, if the template is about one
+    #[arg(long, value_name = "FUNCTION", requires = "template")]
+    pub dependency: Option<FunctionName>,
+
+    /// The DynamoDB table that it writes to, if the template is about one
+    #[arg(long, value_name = "TABLE", requires = "template")]
+    pub table: Option<String>,
+
+    /// The field of the event that requests are told apart by, like /order/id
+    #[arg(long, value_name = "POINTER", requires = "template")]
+    pub key: Option<String>,
+
+    /// Overwrite the file
+    #[arg(long, requires = "template")]
+    pub force: bool,
+
+    /// Where to write it [default: the name of the experiment, and .yaml]
+    #[arg(value_name = "FILE", requires = "template")]
+    pub file: Option<PathBuf>,
+}
+
+fn service(name: &str) -> Result<Service, String> {
+    Service::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Service::ALL.iter().map(|service| service.name()).collect();
+        format!("the services are {}", known.join(", "))
+    })
+}
+
+fn template(name: &str) -> Result<&'static Template, String> {
+    Template::named(name).ok_or_else(|| {
+        let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
+        format!("the templates are {}", known.join(", "))
+    })
+}
+
 /// The longest stack name whose functions still get names that Lambda accepts.
 const LONGEST_STACK_NAME: usize = 50;
 
@@ -396,7 +465,7 @@ mod tests {
         assert_eq!(cli.global.region.as_deref(), Some("eu-west-1"));
         assert_eq!(cli.global.profile.as_deref(), Some("dev"));
         assert!(cli.global.json);
-        assert!(matches!(cli.command, Command::List { limit: 3 }));
+        assert!(matches!(cli.command, Command::List(ListArgs { limit: 3, .. })));
     }
 
     #[test]
@@ -428,6 +497,7 @@ mod tests {
             ("attach", ErrorKind::MissingRequiredArgument),
             ("attach shop arn:aws:lambda", ErrorKind::ValueValidation),
             ("attach shop --force", ErrorKind::UnknownArgument),
+            ("attach shop --dependencies dynamo", ErrorKind::ValueValidation),
             ("detach shop --timeout 5", ErrorKind::ValueValidation),
             ("doctor shop cart", ErrorKind::UnknownArgument),
             ("report", ErrorKind::MissingRequiredArgument),
@@ -465,6 +535,24 @@ mod tests {
             ),
             ("export r", ErrorKind::MissingRequiredArgument),
             ("export r --format html", ErrorKind::InvalidValue),
+            ("run a --wait --no-wait", ErrorKind::ArgumentConflict),
+            ("run a --no-wait --junit a.xml", ErrorKind::ArgumentConflict),
+            ("run a --no-wait --report a.md", ErrorKind::ArgumentConflict),
+            ("run a --inconclusive-as failure", ErrorKind::MissingRequiredArgument),
+            ("run a --junit a.xml --inconclusive-as success", ErrorKind::InvalidValue),
+            ("list --status over", ErrorKind::InvalidValue),
+            ("list --since yesterday", ErrorKind::ValueValidation),
+            ("suite", ErrorKind::MissingRequiredArgument),
+            ("suite a --parallel 0", ErrorKind::ValueValidation),
+            ("suite a --dry-run --junit a.xml", ErrorKind::ArgumentConflict),
+            ("completion tcsh", ErrorKind::InvalidValue),
+            ("init --template latencies", ErrorKind::ValueValidation),
+            (
+                "init --template latency --function arn:aws:lambda",
+                ErrorKind::ValueValidation,
+            ),
+            ("init --function shop", ErrorKind::MissingRequiredArgument),
+            ("init latency.yaml", ErrorKind::MissingRequiredArgument),
         ] {
             assert_eq!(parse(line).unwrap_err(), kind, "{line}");
         }
@@ -473,16 +561,11 @@ mod tests {
     #[test]
     fn a_run_may_be_named_and_left_alone() {
         let cli = parse("run throttle --run-id release-42 --no-wait").unwrap();
-        let Command::Run {
-            experiment,
-            run_id,
-            no_wait,
-        } = cli.command
-        else {
+        let Command::Run(args) = cli.command else {
             panic!("not run")
         };
-        assert_eq!((experiment.as_str(), no_wait), ("throttle", true));
-        assert_eq!(run_id.unwrap().as_str(), "release-42");
+        assert_eq!((args.experiment.as_str(), args.no_wait), ("throttle", true));
+        assert_eq!(args.run_id.unwrap().as_str(), "release-42");
     }
 
     #[test]

@@ -108,15 +108,28 @@ impl Exit {
         }
     }
 
-    /// The worst of several functions: what a person has to see to before anything else.
+    /// The worst of several, functions or runs: what a person has to see to before anything else.
     pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
-        let rank = |exit: &Exit| match exit {
+        exits
+            .into_iter()
+            .max_by_key(|exit| exit.severity())
+            .unwrap_or(Exit::Upheld)
+    }
+
+    /// How much a person has to see to it: more is worse. What was not found out is better than harm that was found, and that is
+    /// better than not to know how the system stands.
+    pub fn severity(self) -> u8 {
+        match self {
             Exit::Upheld => 0,
-            Exit::ByHand => 1,
-            Exit::Refused => 2,
-            _ => 3,
-        };
-        exits.into_iter().max_by_key(rank).unwrap_or(Exit::Upheld)
+            Exit::ByHand | Exit::Unhealthy => 1,
+            Exit::Inconclusive => 2,
+            Exit::Refused => 3,
+            Exit::Deviated => 4,
+            Exit::Aborted => 5,
+            Exit::Usage | Exit::Failed => 6,
+            Exit::Interrupted => 7,
+            Exit::RollbackFailed => 8,
+        }
     }
 
     /// For a run by its record. `None` while it is not over.
@@ -187,13 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn of_several_functions_the_worst_counts() {
+    fn of_several_the_worst_counts() {
         use Exit::{ByHand, Failed, Refused, Upheld};
         for (exits, worst) in [
             (vec![], Upheld),
             (vec![Upheld, ByHand, Upheld], ByHand),
             (vec![Refused, ByHand], Refused),
             (vec![Refused, Failed, ByHand], Failed),
+            (vec![Exit::Deviated, Refused, Exit::Inconclusive], Exit::Deviated),
+            (vec![Failed, Exit::RollbackFailed, Exit::Aborted], Exit::RollbackFailed),
         ] {
             assert_eq!(Exit::worst(exits.clone()), worst, "{exits:?}");
         }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use inoculate_core::error::{Code, Error};
 use inoculate_core::experiment::{Experiment, MAX_EXPERIMENT_BYTES};
-use inoculate_core::names::ExperimentName;
+use inoculate_core::names::{ExperimentName, MeasureName};
 use inoculate_core::ports::Library;
-use inoculate_core::read::{Problem, experiment_from_text, experiment_from_value};
+use inoculate_core::read::{Problem, experiment_from_text, experiment_from_value, places_of_measures};
 
 use crate::failure::Failure;
 
@@ -42,6 +42,11 @@ impl Given {
             Some(name) => Ok(Given::Saved(name)),
             None => Ok(Given::Written(Box::new(read_file(Path::new(text))?))),
         }
+    }
+
+    /// Whether it is a file.
+    pub fn is_written(&self) -> bool {
+        matches!(self, Given::Written(_))
     }
 
     /// The experiment, valid.
@@ -89,6 +94,13 @@ pub fn read_file(path: &Path) -> Result<Experiment, Failure> {
             problems,
         })
     })
+}
+
+/// The line of each measure of an experiment in its file; nothing where the file cannot be read any more.
+pub fn lines_of_measures(path: &Path) -> Vec<(MeasureName, usize)> {
+    let text = read_text(path).unwrap_or_default();
+    let places = places_of_measures(&text).into_iter();
+    places.map(|(measure, place)| (measure, place.line)).collect()
 }
 
 /// The text of a file of at most [`MAX_EXPERIMENT_BYTES`]. Never reads more than that.

@@ -3,10 +3,13 @@
 //! | look in | for |
 //! |---|---|
 //! | [`args`] | the commands and their options |
+//! | [`help`] | the examples of `--help` |
 //! | [`commands`] | what each command does |
 //! | [`render`] | what people read: pure functions from data to text |
 //! | [`report`] | reports of runs as files |
 //! | [`chaostoolkit`] | experiments of Chaos Toolkit in, journals out |
+//! | [`outcome`] | what came of a run, for people and for CI servers |
+//! | [`terminal`] | the terminal that a person sits at |
 //! | [`exit`] | the exit codes, and which cause leads to which |
 //! | [`connection`] | what a command needs of AWS |
 //! | [`when`] | when schedules start runs |
@@ -19,16 +22,19 @@ pub mod commands;
 pub mod connection;
 pub mod exit;
 pub mod failure;
+pub mod help;
 pub mod input;
+pub mod outcome;
 pub mod output;
 pub mod render;
 pub mod report;
 pub mod run_id;
+pub mod templates;
+pub mod terminal;
 pub mod when;
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use inoculate_core::error::Error;
 
 use args::Cli;
@@ -40,7 +46,7 @@ use output::Output;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
     let wants_json = args.iter().any(|arg| arg == "--json");
-    match Cli::try_parse_from(&args) {
+    match help::parse(&args) {
         Ok(cli) => {
             let output = Output::of_process(cli.global.json);
             run(&cli, &output).unwrap_or_else(|failure| {

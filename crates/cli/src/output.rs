@@ -3,8 +3,13 @@
 //! Every output passes here, and nothing that acts on a terminal passes but line breaks and our own colours: records,
 //! experiments and errors hold words of others.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 
+use crossterm::cursor::{MoveToColumn, MoveUp};
+use crossterm::queue;
+use crossterm::style::Print;
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use inoculate_core::error::Error;
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +17,8 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::render;
 use crate::render::style::Style;
-use crate::render::text::{harmless, harmless_json};
+use crate::render::text::{harmless, harmless_json, width};
+use crate::terminal;
 
 /// Where output goes, and how it looks there.
 pub struct Output {
@@ -22,6 +28,8 @@ pub struct Output {
     pub stdout: Style,
     /// How text on stderr looks.
     pub stderr: Style,
+    /// The last lines of the terminal, as they are drawn now.
+    drawn: RefCell<Vec<String>>,
 }
 
 impl Output {
@@ -33,10 +41,20 @@ impl Output {
             terminal: terminal && !dumb,
             colour: terminal && !dumb && !no_color,
         };
+        Output::new(
+            json,
+            style(std::io::stdout().is_terminal()),
+            style(std::io::stderr().is_terminal()),
+        )
+    }
+
+    /// An output that looks like this.
+    pub fn new(json: bool, stdout: Style, stderr: Style) -> Output {
         Output {
             json,
-            stdout: style(std::io::stdout().is_terminal()),
-            stderr: style(std::io::stderr().is_terminal()),
+            stdout,
+            stderr,
+            drawn: RefCell::default(),
         }
     }
 
@@ -54,18 +72,37 @@ impl Output {
         to_stdout(text, self.stdout);
     }
 
-    /// Prints a line of progress, over the status line if there is one.
+    /// Prints lines of progress, above the status if there is one.
     pub fn progress(&self, text: &str) {
-        self.status_line("");
-        to_stderr(text, self.stderr);
+        let status = self.drawn.take();
+        let is_drawn = !status.is_empty();
+        if is_drawn {
+            self.draw(&status, &[], &format!("{}\n", text.trim_end()));
+            self.draw(&[], &status, "");
+            self.drawn.replace(status);
+        } else {
+            to_stderr(text, self.stderr);
+        }
     }
 
-    /// Rewrites the last line of a terminal; nothing elsewhere.
-    pub fn status_line(&self, text: &str) {
+    /// Rewrites the last lines of a terminal, none to take them away; does nothing elsewhere. Each must fit in a row.
+    pub fn status(&self, lines: &[String]) {
         if self.stderr.terminal {
-            let text = harmless(text, self.stderr);
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[2K{text}");
+            let before = self.drawn.replace(lines.to_vec());
+            self.draw(&before, lines, "");
         }
+    }
+
+    /// Takes lines away that are the last ones of the terminal, prints a text, and draws lines below it.
+    fn draw(&self, before: &[String], after: &[String], text: &str) {
+        let columns = terminal::size().columns;
+        // A terminal that became narrower has broken the lines into more rows.
+        let rows: usize = before.iter().map(|line| width(line).div_ceil(columns).max(1)).sum();
+        let up = u16::try_from(rows.saturating_sub(1)).unwrap_or(u16::MAX);
+        let text = harmless(&format!("{text}{}", after.join("\n")), self.stderr);
+        let text = text.replace('\n', terminal::line_end());
+        // Nobody is left to tell when the terminal is gone.
+        let _ = redraw(up, &text);
     }
 
     /// Prints why a command did not do what it was asked.
@@ -106,11 +143,24 @@ pub fn error_object(error: &Error) -> serde_json::Value {
     json!({ "code": error.code, "message": error.message, "help": error.help })
 }
 
+/// Replaces the row of the cursor and so many above it by a text, at once for terminals that know how.
+fn redraw(up: u16, text: &str) -> std::io::Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    queue!(stderr, BeginSynchronizedUpdate)?;
+    if up > 0 {
+        queue!(stderr, MoveUp(up))?;
+    }
+    queue!(stderr, MoveToColumn(0), Clear(ClearType::FromCursorDown), Print(text))?;
+    queue!(stderr, EndSynchronizedUpdate)?;
+    stderr.flush()
+}
+
 /// A reader that has gone (`| head`) is no error.
 fn to_stdout(text: &str, style: Style) {
     let _ = writeln!(std::io::stdout().lock(), "{}", harmless(text.trim_end(), style));
 }
 
 fn to_stderr(text: &str, style: Style) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text.trim_end(), style));
+    let text = harmless(&format!("{}\n", text.trim_end()), style);
+    let _ = write!(std::io::stderr().lock(), "{}", text.replace('\n', terminal::line_end()));
 }

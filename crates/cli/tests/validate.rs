@@ -186,6 +186,43 @@ fn a_plan_needs_no_aws_when_it_is_offline() {
 }
 
 #[test]
+fn a_suite_says_what_would_run_when_without_aws() {
+    let named = |name: &str, function: &str| VALID.replace("throttle", name).replace("payments", function);
+    let folder = Folder::with(&[
+        ("a.yaml", named("a", "payments").as_bytes()),
+        ("b.yml", named("b", "payments").as_bytes()),
+        ("c.yaml", named("c", "checkout").as_bytes()),
+        ("notes.md", b"no experiment"),
+    ]);
+    let output = folder.inoculate(&["suite", ".", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_snapshot!(text(&output.stdout));
+    let output = folder.inoculate(&["suite", "c.yaml", ".", "--dry-run", "--json", "--parallel", "1"]);
+    let slots = json(&output)["schedule"].clone();
+    let files: Vec<&str> = slots
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slot| slot["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        files,
+        ["c.yaml", "./a.yaml", "./b.yml"],
+        "a file that is named twice runs once"
+    );
+    assert_eq!(slots[2]["from_secs"], 480);
+
+    let folder = Folder::with(&[("a.yaml", VALID.as_bytes()), ("b.yaml", WRONG.as_bytes())]);
+    let output = folder.inoculate(&["suite", ".", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("is not right for"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn without_region_or_credentials_it_says_so() {
     let folder = Folder::with(&[]);
     for args in [&["list"][..], &["list", "--region", "eu-west-1"]] {
@@ -225,4 +262,45 @@ fn the_schema_is_json() {
     let output = Folder::with(&[]).inoculate(&["schema"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(json(&output)["title"], "Inoculate experiment");
+}
+
+#[test]
+fn a_template_is_written_once_and_is_valid() {
+    let folder = Folder::with(&[]);
+    let listed = json(&folder.inoculate(&["init", "--json"]));
+    let templates = listed["templates"].as_array().unwrap();
+    for template in templates {
+        let name = template["name"].as_str().unwrap();
+        let written = json(&folder.inoculate(&["init", "--template", name, "--json"]));
+        let file = format!("{name}.yaml");
+        assert_eq!(
+            written,
+            serde_json::json!({ "template": name, "file": file, "experiment": name })
+        );
+        assert_eq!(
+            folder.inoculate(&["validate", file.as_str()]).status.code(),
+            Some(0),
+            "{file}"
+        );
+    }
+
+    let file = folder.0.path().join("latency.yaml");
+    std::fs::write(&file, "mine").unwrap();
+    let again = ["init", "--template", "latency"];
+    let refused = folder.inoculate(&again);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("latency.yaml is there already") && said.contains("--force"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert!(folder.inoculate(&[&again[..], &["--force"]].concat()).status.success());
+    assert!(std::fs::read_to_string(&file).unwrap().contains("name: latency"));
+
+    let half = folder.inoculate(&["init", "--template", "latency", "--function", "cart"]);
+    assert_eq!(half.status.code(), Some(2));
+    let said = text(&half.stderr);
+    assert!(said.contains("needs --dependency"), "{said}");
+    assert!(!folder.0.path().join("latency-cart.yaml").exists());
 }

@@ -10,7 +10,8 @@
 //! | [`attaching`], [`detaching`] | the order of the calls |
 //! | [`doctor`] | whether the layer could do its work in a function |
 //!
-//! Only three things are ever ours: layers named `STACK-layer`, two variables, and the managed policy `STACK-layer`.
+//! Only three things are ever ours: layers named `STACK-layer`, two variables, and the managed policy `STACK-layer`. A third
+//! variable, the list of the services whose calls pass through the layer, is added to.
 
 pub mod attaching;
 pub mod configuration;
@@ -85,7 +86,7 @@ pub enum Step {
         /// What is there afterwards.
         to: Option<String>,
     },
-    /// One of our two variables.
+    /// One of our variables.
     Variable {
         /// Its name.
         name: String,

@@ -146,7 +146,7 @@ pub enum InvocationFault {
         /// Before the handler sees the event, or after its work is done.
         at: At,
     },
-    /// Calls that the invocation makes to AWS go wrong. The calls have to pass through the layer.
+    /// Calls that the invocation makes to AWS or to other hosts go wrong. The calls have to pass through the layer.
     Dependency {
         /// Which calls.
         calls: Calls,

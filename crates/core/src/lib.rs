@@ -16,6 +16,7 @@
 //! | [`groups`] | which group a request belongs to |
 //! | [`fault`] | what can go wrong on purpose in one invocation, and in the calls that it makes |
 //! | [`service`] | the services of AWS whose calls can go wrong |
+//! | [`host`] | the hosts that functions call |
 //! | [`layer`] | what the layer is told by a lease, and what it decides from that |
 //! | [`sketch`] | what the layer saw: counts and durations per group, which add up |
 //! | [`calls`] | what the layer saw of the calls to other services |
@@ -26,6 +27,7 @@
 //! | [`plan`] | what a run would touch, for how long, at what cost |
 //! | [`sizing`] | whether a run will have enough data to tell |
 //! | [`schedule`] | when a saved experiment starts by itself, and which starts come too late |
+//! | [`suite`] | which of several experiments may run at the same time |
 //! | [`shell`] | words of commands that people copy |
 //! | [`sweep`] | whether a run is at work, over time, or left behind by its execution |
 //! | [`preflight`] | what keeps a run from starting |
@@ -49,12 +51,14 @@ pub mod experiment;
 pub mod expression;
 pub mod fault;
 pub mod groups;
+pub mod host;
 pub mod hours;
 pub mod judge;
 pub mod layer;
 pub mod lease;
 pub mod names;
 pub mod notice;
+pub mod passing;
 pub mod permissions;
 pub mod plan;
 pub mod ports;
@@ -73,6 +77,7 @@ pub mod shell;
 pub mod sizing;
 pub mod sketch;
 pub mod span;
+pub mod suite;
 pub mod sweep;
 pub mod undo;
 pub mod words;

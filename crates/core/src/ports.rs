@@ -18,8 +18,9 @@ use crate::layer::Stage;
 use crate::lease::{Lease, Terms};
 use crate::names::{ExperimentName, FunctionName, RunId};
 use crate::notice::Notice;
+use crate::passing::Passing;
 use crate::permissions::{Deed, Simulated};
-use crate::run::{JournalEntry, Phase, Run};
+use crate::run::{JournalEntry, Phase, Run, RunFilter};
 use crate::run_alarms::{MadeAlarm, NewAlarm};
 use crate::seen::{SeenSummary, Written};
 use crate::setting::{Reading, Setting, SettingValue};
@@ -246,7 +247,12 @@ pub trait Runs: Send + Sync {
     async fn results(&self, id: &RunId) -> Result<Results>;
 
     /// The latest runs, newest first. May miss a run of the last second.
-    async fn list(&self, limit: u32) -> Result<Vec<Run>>;
+    async fn list(&self, limit: u32) -> Result<Vec<Run>> {
+        self.find(&RunFilter::default(), limit).await
+    }
+
+    /// The latest of the runs that a filter admits, at most so many of them, newest first. May miss a run of the last second.
+    async fn find(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
 
     /// The runs that are not closed, oldest first. May miss a run of the last second, and name one that was closed in it.
     ///
@@ -350,6 +356,9 @@ pub struct Function {
     /// All of its tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Which of its calls pass through the layer; `None` when its configuration does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Passing>,
 }
 
 /// What is known of the mapping from an event source to a function.

@@ -2,6 +2,7 @@
 //!
 //! Used by the `Open` step, which refuses, and by `inoculate plan`, which tells. All reasons are found at once.
 
+mod calls;
 mod environment;
 mod hours;
 mod limits;
@@ -55,6 +56,8 @@ pub enum Guard {
     TooManyRuns,
     /// The setting already has the value that the fault would set, so the run could not tell its own change.
     NoChange,
+    /// The calls that a fault is about do not pass through the layer of their function, so they could not meet it.
+    CallsNotPassing,
     /// An alarm of the experiment does not exist.
     AlarmMissing,
     /// An alarm of the experiment is in ALARM already, so it could never stop the run.
@@ -67,7 +70,7 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard.
-    pub const ALL: [Guard; 17] = [
+    pub const ALL: [Guard; 18] = [
         Guard::Halted,
         Guard::TargetMissing,
         Guard::NotAllowed,
@@ -81,6 +84,7 @@ impl Guard {
         Guard::OutsideWindow,
         Guard::TooManyRuns,
         Guard::NoChange,
+        Guard::CallsNotPassing,
         Guard::AlarmMissing,
         Guard::AlarmFiring,
         Guard::PermissionMissing,
@@ -103,6 +107,7 @@ impl Guard {
             Guard::OutsideWindow => "outside_window",
             Guard::TooManyRuns => "too_many_runs",
             Guard::NoChange => "no_change",
+            Guard::CallsNotPassing => "calls_not_passing",
             Guard::AlarmMissing => "alarm_missing",
             Guard::AlarmFiring => "alarm_firing",
             Guard::PermissionMissing => "permission_missing",
@@ -256,6 +261,7 @@ pub async fn check(ports: &Ports, experiment: &Experiment, asking: Asking<'_>) -
     hours::check(experiment, is_production, limits, ports.clock.now(), &mut found);
     runs::check(ports, asking.run_id, limits, &mut found).await?;
     settings::check(ports, experiment, &mut found).await?;
+    calls::check(experiment, &mut found);
     check_alarms(ports, &experiment.guards.alarms, &mut found).await?;
     let roles = asking.deployment.and_then(|deployment| deployment.roles.as_ref());
     permissions::check(ports, (experiment, asking.run_id), roles, &mut found).await;

@@ -3,6 +3,8 @@
 //! Every change of a run is one [`Event`]. [`Run::after`] is the only place that says which event may follow in
 //! which phase; storage adds that an event is written exactly once ([`crate::ports::Runs::commit`]).
 
+mod filter;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -14,6 +16,8 @@ use crate::error::{Code, Error, Result};
 use crate::judge::Verdict;
 use crate::names::{FunctionName, RunId};
 use crate::undo::UndoState;
+
+pub use filter::RunFilter;
 
 /// The layout of the records of a run. Readers accept later ones and ignore what they do not know.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -57,6 +61,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Status; 6] = [
+        Status::Running,
+        Status::Completed,
+        Status::Refused,
+        Status::Aborted,
+        Status::Failed,
+        Status::RollbackFailed,
+    ];
+
     /// The name in output, keys and error names.
     pub fn name(self) -> &'static str {
         match self {

@@ -370,6 +370,20 @@ fn of_calls(effect: &DependencyEffect, of_region: bool) -> Texts {
                 "A function that waits holds its environment. Are there enough of them, and of connections?",
             ),
         ],
+        DependencyEffect::Bandwidth { .. } => vec![
+            (
+                Timeouts,
+                "Is the time for a whole answer limited, not only that until its first byte?",
+            ),
+            (
+                Capacity,
+                "A function that waits holds its environment, and what has arrived so far. Are there enough of them, and                  enough memory?",
+            ),
+            (
+                Fallback,
+                "What does {function} answer when only a part has come in time?",
+            ),
+        ],
         DependencyEffect::Refuse {} => vec![
             (
                 Failover,

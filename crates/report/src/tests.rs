@@ -82,6 +82,7 @@ fn all() -> Vec<(&'static str, RunDetails)> {
         ("aborted", aborted()),
         ("rollback_failed", samples::rollback_failed()),
         ("under_way", samples::running()),
+        ("groups_under_way", samples::layered_under_way(&[(60, 12), (120, 25)])),
         ("bare", bare()),
         ("strange", strange()),
     ]
@@ -305,11 +306,12 @@ fn every_fault() -> Vec<Fault> {
         effect => calls("service: dynamodb", effect),
     });
     let regional = calls("region: us-east-1", "kind: refuse");
+    let narrow = calls("host: api.example.com", "kind: bandwidth, bytes_per_second: 1000");
     let faults = plain
         .iter()
         .map(|fault| (*fault).to_owned())
         .chain(effects)
-        .chain([regional]);
+        .chain([regional, narrow]);
     faults.map(|fault| experiment_with(&fault).faults.remove(0)).collect()
 }
 

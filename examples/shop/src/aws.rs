@@ -7,6 +7,7 @@ use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use serde::Deserialize;
 
 use crate::error::{PaymentError, StoreError};
 use crate::order::{Order, Status};
@@ -84,7 +85,14 @@ fn failed_call(error: SdkError<InvokeError>) -> PaymentError {
     }
 }
 
-/// Reads the answer of `payments`; a function error is a failure too.
+/// The status in an answer of the form that API Gateway and function URLs understand.
+#[derive(Deserialize)]
+struct HttpAnswer {
+    #[serde(rename = "statusCode")]
+    status: u16,
+}
+
+/// Reads the answer of `payments`; a function error is a failure, and so is an HTTP status that says one.
 fn read_answer(output: &InvokeOutput) -> Result<Approval, PaymentError> {
     let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
     if let Some(kind) = output.function_error() {
@@ -92,6 +100,12 @@ fn read_answer(output: &InvokeOutput) -> Result<Approval, PaymentError> {
             "{kind}: {}",
             String::from_utf8_lossy(payload)
         )));
+    }
+    if let Ok(HttpAnswer {
+        status: status @ 500..=599,
+    }) = serde_json::from_slice(payload)
+    {
+        return Err(PaymentError::Unavailable(status));
     }
     let approval: Approval = serde_json::from_slice(payload)
         .map_err(|error| PaymentError::Failed(format!("its answer is not an approval: {error}")))?;
@@ -102,7 +116,7 @@ fn read_answer(output: &InvokeOutput) -> Result<Approval, PaymentError> {
     }
 }
 
-/// The orders table.
+/// The orders table, in one region.
 #[derive(Debug, Clone)]
 pub struct OrdersTable {
     client: aws_sdk_dynamodb::Client,
@@ -111,7 +125,8 @@ pub struct OrdersTable {
 }
 
 impl OrdersTable {
-    /// Writes to `table`, naming `service` (the function) as the writer. The policy is as in [`LambdaPayments::new`].
+    /// Writes to `table` in the region of `config`, naming `service` (the function) as the writer. The policy is as in
+    /// [`LambdaPayments::new`].
     pub fn new(config: &SdkConfig, table: String, service: String, policy: Option<CallPolicy>) -> Self {
         let mut builder = aws_sdk_dynamodb::config::Builder::from(config);
         if let Some(policy) = policy {
@@ -163,7 +178,10 @@ mod tests {
         assert_eq!(approval.payment_id, "pay-1");
         let declined = answer(r#"{"approved": false, "payment_id": "pay-1"}"#, None);
         assert_eq!(declined, Err(PaymentError::Declined));
+        let unavailable = answer(r#"{"statusCode": 503, "body": ""}"#, None);
+        assert_eq!(unavailable, Err(PaymentError::Unavailable(503)));
         for (payload, kind) in [
+            (r#"{"statusCode": 404}"#, None),
             ("{\"appr", None),
             ("", None),
             (r#"{"errorType": "Boom"}"#, Some("Unhandled")),

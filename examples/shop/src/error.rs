@@ -14,6 +14,9 @@ pub enum PaymentError {
     /// No answer in time.
     #[error("payments did not answer in time")]
     TimedOut,
+    /// It answered with an HTTP status from 500 to 599. To Lambda that is an answer like any other.
+    #[error("payments answered with the HTTP status {0}")]
+    Unavailable(u16),
     /// Anything else: a function error, a lost connection, an answer that makes no sense.
     #[error("payments failed: {0}")]
     Failed(String),
@@ -50,6 +53,7 @@ impl ShopError {
             Self::Payment(PaymentError::Declined) => "PaymentDeclined",
             Self::Payment(PaymentError::Throttled) => "PaymentThrottled",
             Self::Payment(PaymentError::TimedOut) => "PaymentTimedOut",
+            Self::Payment(PaymentError::Unavailable(_)) => "PaymentUnavailable",
             Self::Payment(PaymentError::Failed(_)) => "PaymentFailed",
             Self::OrderNotStored(_) => "OrderNotStored",
         }

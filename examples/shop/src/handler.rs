@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use aws_config::{Region, SdkConfig};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::aws::{LambdaPayments, OrdersTable, sdk_config};
 use crate::error::ShopError;
+use crate::hardened::Regions;
 use crate::metrics::{Attempt, Metrics};
 use crate::order::{Order, Receipt};
 use crate::policy::CallPolicy;
@@ -23,16 +25,18 @@ pub enum Version {
 
 /// Everything a checkout function keeps between invocations.
 struct Checkout {
-    version: Version,
     payments: LambdaPayments,
     orders: OrdersTable,
+    /// The orders table of another region. Only the hardened version has one.
+    standby: Option<OrdersTable>,
     metrics: Metrics,
 }
 
 /// Runs a checkout function until Lambda ends it.
 ///
 /// # Errors
-/// If `PAYMENTS_FUNCTION` or `ORDERS_TABLE` is not set, or the Runtime API is lost.
+/// If `PAYMENTS_FUNCTION`, `ORDERS_TABLE` or, for [`Version::Hardened`], `STANDBY_REGION` is not set, or the Runtime API is
+/// lost.
 pub async fn run_checkout(version: Version) -> Result<(), lambda_runtime::Error> {
     log_to_stdout();
     let checkout = Checkout::new(version).await?;
@@ -52,15 +56,20 @@ impl Checkout {
     async fn new(version: Version) -> Result<Self, lambda_runtime::Error> {
         let (function, table) = (variable("PAYMENTS_FUNCTION")?, variable("ORDERS_TABLE")?);
         let service = variable("AWS_LAMBDA_FUNCTION_NAME")?;
-        let (call, store) = match version {
-            Version::Naive => (None, None),
-            Version::Hardened => (Some(CallPolicy::PAYMENTS), Some(CallPolicy::ORDERS)),
-        };
         let config = sdk_config().await;
+        let orders = |config: &SdkConfig, policy| OrdersTable::new(config, table.clone(), service.clone(), policy);
+        let (call, store, standby) = match version {
+            Version::Naive => (None, None, None),
+            Version::Hardened => {
+                let elsewhere = config.to_builder().region(Region::new(variable("STANDBY_REGION")?));
+                let standby = orders(&elsewhere.build(), Some(CallPolicy::STANDBY));
+                (Some(CallPolicy::PAYMENTS), Some(CallPolicy::ORDERS), Some(standby))
+            }
+        };
         Ok(Self {
-            version,
             payments: LambdaPayments::new(&config, function, call),
-            orders: OrdersTable::new(&config, table, service.clone(), store),
+            orders: orders(&config, store),
+            standby,
             metrics: Metrics::new(&config, service),
         })
     }
@@ -69,9 +78,10 @@ impl Checkout {
     async fn handle(&self, event: Value) -> Result<Receipt, ShopError> {
         let order = Order::from_event(event)?;
         let started = Instant::now();
-        let result = match self.version {
-            Version::Naive => naive::place(&order, &self.payments, &self.orders).await,
-            Version::Hardened => hardened::place(&order, &self.payments, &self.orders).await,
+        let home = &self.orders;
+        let result = match &self.standby {
+            None => naive::place(&order, &self.payments, home).await,
+            Some(standby) => hardened::place(&order, &self.payments, Regions { home, standby }).await,
         };
         self.metrics
             .publish(Attempt {

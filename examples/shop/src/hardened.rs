@@ -1,21 +1,34 @@
-//! Checkout built to live through a failing `payments`.
+//! Checkout built to live through a failing `payments`, a failing table and the loss of its region.
 //!
 //! - **Timeouts**: each attempt and the whole call are bounded ([`CallPolicy`]), far below the function's own timeout.
-//! - **Retries**: few, with exponential backoff and jitter, on the SDK client; safe because charging is idempotent.
-//! - **Fallback**: if there is still no answer, the order is accepted as `payment_pending` and written down, so that
-//!   the payment can be captured later. The customer is served; only a declined payment fails the order.
+//! - **Retries**: few, with exponential backoff and jitter, on the SDK client; safe because charging is idempotent, and so is
+//!   writing an order under its id.
+//! - **Error handling and fallback**: if there is no approval, whatever came instead, the order is accepted as
+//!   `payment_pending` and written down, so that the payment can be captured later. The customer is served; only a declined
+//!   payment fails the order.
+//! - **Failover**: if the table of this region does not take the order, its replica in another region does.
+
+use std::time::Duration;
 
 use crate::error::{PaymentError, ShopError, StoreError};
 use crate::order::{Order, Receipt, Status};
 use crate::policy::CallPolicy;
 use crate::ports::{Orders, Payments};
 
+/// Where orders are written down: first at home, and in the other region if that fails.
+pub struct Regions<'a> {
+    /// The table in the region of this function.
+    pub home: &'a dyn Orders,
+    /// Its replica in another region.
+    pub standby: &'a dyn Orders,
+}
+
 /// Charges the customer within the budget, or else accepts the order with its payment pending.
 ///
 /// # Errors
-/// [`PaymentError::Declined`] if `payments` said no; [`ShopError::OrderNotStored`] if the table failed, since an order
-/// that is not written down is lost.
-pub async fn place(order: &Order, payments: &dyn Payments, orders: &dyn Orders) -> Result<Receipt, ShopError> {
+/// [`PaymentError::Declined`] if `payments` said no; [`ShopError::OrderNotStored`] if the table failed in both regions, since
+/// an order that is not written down is lost.
+pub async fn place(order: &Order, payments: &dyn Payments, orders: Regions<'_>) -> Result<Receipt, ShopError> {
     match charge_within_budget(order, payments).await {
         Ok(payment_id) => store(order, Status::Paid, Some(&payment_id), orders).await,
         Err(PaymentError::Declined) => Err(PaymentError::Declined.into()),
@@ -35,27 +48,39 @@ async fn charge_within_budget(order: &Order, payments: &dyn Payments) -> Result<
     }
 }
 
-/// Writes the order down within the budget and makes the answer.
+/// Writes the order down, in the other region if need be, and makes the answer.
 async fn store(
     order: &Order,
     status: Status,
     payment_id: Option<&str>,
-    orders: &dyn Orders,
+    orders: Regions<'_>,
 ) -> Result<Receipt, ShopError> {
-    let put = orders.put(order, status, payment_id);
-    match tokio::time::timeout(CallPolicy::ORDERS.budget, put).await {
-        Ok(stored) => stored?,
-        Err(_elapsed) => return Err(StoreError("the table did not answer in time".to_owned()).into()),
+    let at_home = orders.home.put(order, status, payment_id);
+    if let Err(reason) = within(CallPolicy::ORDERS.budget, at_home).await {
+        tracing::warn!(order_id = order.order_id, %reason, "written down in the other region");
+        let elsewhere = orders.standby.put(order, status, payment_id);
+        within(CallPolicy::STANDBY.budget, elsewhere).await?;
     }
     Ok(Receipt::new(order, status))
+}
+
+/// What comes of writing an order down, or that it took too long.
+async fn within(budget: Duration, put: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    let late = |_elapsed| StoreError("the table did not answer in time".to_owned());
+    tokio::time::timeout(budget, put).await.map_err(late)?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fakes::{FakeOrders, FakePayments, order};
-    use std::time::Duration;
     use tokio::time::Instant;
+
+    /// Places an order with a table at home, and a replica that takes everything.
+    async fn place(order: &Order, payments: &dyn Payments, home: &dyn Orders) -> Result<Receipt, ShopError> {
+        let standby = &FakeOrders::default();
+        super::place(order, payments, Regions { home, standby }).await
+    }
 
     #[tokio::test(start_paused = true)]
     async fn approved_is_paid() {
@@ -73,6 +98,7 @@ mod tests {
         for error in [
             PaymentError::Throttled,
             PaymentError::TimedOut,
+            PaymentError::Unavailable(503),
             PaymentError::Failed("boom".to_owned()),
         ] {
             let orders = FakeOrders::default();
@@ -106,20 +132,53 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lost_table_fails_the_order_in_bounded_time() {
-        let broken = FakeOrders::failing();
-        let error = place(&order(), &FakePayments::approving(), &broken).await.unwrap_err();
-        assert_eq!(error.name(), "OrderNotStored");
-
-        let started = Instant::now();
-        let error = place(&order(), &FakePayments::approving(), &FakeOrders::hanging())
+    async fn what_is_written_at_home_is_not_written_elsewhere() {
+        let (home, standby) = (FakeOrders::default(), FakeOrders::default());
+        let regions = Regions {
+            home: &home,
+            standby: &standby,
+        };
+        super::place(&order(), &FakePayments::approving(), regions)
             .await
-            .unwrap_err();
-        assert_eq!(error.name(), "OrderNotStored");
-        assert!(
-            started.elapsed() <= CallPolicy::ORDERS.budget + Duration::from_millis(2),
-            "{:?}",
-            started.elapsed()
-        );
+            .unwrap();
+        assert_eq!((home.written().len(), standby.written().len()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_that_home_does_not_take_is_written_in_the_other_region() {
+        for home in [FakeOrders::failing(), FakeOrders::hanging()] {
+            let (started, standby) = (Instant::now(), FakeOrders::default());
+            let regions = Regions {
+                home: &home,
+                standby: &standby,
+            };
+            let receipt = super::place(&order(), &FakePayments::approving(), regions)
+                .await
+                .unwrap();
+            assert_eq!(receipt.status, Status::Paid);
+            assert_eq!(
+                standby.written(),
+                [("o-1".to_owned(), Status::Paid, Some("pay-1".to_owned()))]
+            );
+            let longest = CallPolicy::ORDERS.budget + Duration::from_millis(2);
+            assert!(started.elapsed() <= longest, "{:?}", started.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_is_lost_in_both_regions_fails_the_order_in_bounded_time() {
+        for lost in [FakeOrders::failing(), FakeOrders::hanging()] {
+            let started = Instant::now();
+            let regions = Regions {
+                home: &lost,
+                standby: &lost,
+            };
+            let error = super::place(&order(), &FakePayments::approving(), regions)
+                .await
+                .unwrap_err();
+            assert_eq!(error.name(), "OrderNotStored");
+            let longest = CallPolicy::ORDERS.budget + CallPolicy::STANDBY.budget + Duration::from_millis(4);
+            assert!(started.elapsed() <= longest, "{:?}", started.elapsed());
+        }
     }
 }

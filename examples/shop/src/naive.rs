@@ -1,8 +1,8 @@
-//! Checkout as many teams write it: everything works as long as `payments` does.
+//! Checkout as many teams write it: everything works as long as `payments` and the table do.
 //!
-//! It waits for `payments` as long as the SDK does, which is for ever, and any failure of `payments` is a failure of
-//! the order. The only protection is the SDK's default retry: three attempts with seconds of backoff in between, which
-//! makes the customer wait longer for the same error.
+//! It waits for both as long as the SDK does, which is for ever, and any failure of theirs is a failure of the order. The
+//! only protection is the SDK's default retry: three attempts with seconds of backoff in between, which makes the customer
+//! wait longer for the same error. It knows one region only.
 
 use crate::error::ShopError;
 use crate::order::{Order, Receipt, Status};
@@ -42,6 +42,7 @@ mod tests {
         for (error, name) in [
             (PaymentError::Throttled, "PaymentThrottled"),
             (PaymentError::TimedOut, "PaymentTimedOut"),
+            (PaymentError::Unavailable(503), "PaymentUnavailable"),
             (PaymentError::Failed("boom".to_owned()), "PaymentFailed"),
             (PaymentError::Declined, "PaymentDeclined"),
         ] {
@@ -52,6 +53,14 @@ mod tests {
             assert_eq!(failed.name(), name);
             assert!(orders.written().is_empty());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_fails_fails_the_order() {
+        let failed = place(&order(), &FakePayments::approving(), &FakeOrders::failing())
+            .await
+            .unwrap_err();
+        assert_eq!(failed.name(), "OrderNotStored");
     }
 
     #[tokio::test(start_paused = true)]

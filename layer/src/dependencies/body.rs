@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::mpsc::Receiver;
 
 use super::chunks::{BadChunk, Resigner};
 use super::counting::Watch;
@@ -37,6 +38,8 @@ pub enum Passing {
     Cut(Cut),
     /// Its end is counted.
     Watched(Box<Passing>, Watch),
+    /// Comes slowly, and is as long as it was.
+    Slowed(Receiver<Result<Frame<Bytes>, BodyError>>, SizeHint),
 }
 
 /// A body that a fault ends too early.
@@ -103,6 +106,7 @@ impl Body for Passing {
                 watch.passes(frame.as_ref(), body);
                 Poll::Ready(frame)
             }
+            Passing::Slowed(frames, _) => frames.poll_recv(cx),
         }
     }
 
@@ -110,7 +114,7 @@ impl Body for Passing {
         match self {
             Passing::Streamed(body) => body.is_end_stream(),
             Passing::Whole(bytes) => bytes.is_none(),
-            Passing::Resigned(..) | Passing::Cut(_) => false,
+            Passing::Resigned(..) | Passing::Cut(_) | Passing::Slowed(..) => false,
             Passing::Watched(body, _) => body.is_end_stream(),
         }
     }
@@ -121,6 +125,7 @@ impl Body for Passing {
             Passing::Streamed(body) | Passing::Resigned(body, _) => body.size_hint(),
             Passing::Cut(cut) => cut.body.size_hint(),
             Passing::Watched(body, _) => body.size_hint(),
+            Passing::Slowed(_, size) => *size,
             Passing::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

@@ -1,5 +1,7 @@
 //! What is counted of a call to AWS: its name, whether it is a retry, and what its answer says.
 
+use std::sync::Arc;
+
 use hyper::Response;
 use hyper::body::{Body, Bytes, Frame};
 use hyper::header::HeaderMap;
@@ -69,7 +71,7 @@ fn is_retry(headers: &HeaderMap) -> bool {
 }
 
 /// Counts what the head of an answer says, and then its body as it passes.
-pub(super) fn watched(counted: Counted, answer: Response<Passing>) -> Response<Passing> {
+pub(super) fn watched(counted: Arc<Counted>, answer: Response<Passing>) -> Response<Passing> {
     let (status, headers) = (answer.status().as_u16(), answer.headers());
     let failed = status >= 400;
     counted.answered(failed);
@@ -88,7 +90,7 @@ pub(super) fn watched(counted: Counted, answer: Response<Passing>) -> Response<P
 /// Counts a body that passes.
 #[derive(Debug)]
 pub struct Watch {
-    counted: Counted,
+    counted: Arc<Counted>,
     /// The code of an error may be in what comes next.
     looks: bool,
 }

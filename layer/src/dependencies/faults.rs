@@ -1,5 +1,6 @@
 //! What comes of a call that meets a fault.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,17 +25,19 @@ use crate::faults::Fault;
 use crate::faults::delay::sample;
 use crate::flight::Maker;
 use crate::intercept::{Decision, Invocation};
+use crate::proxy::Proxy;
 
 /// What an error says if the fault gives no message.
 const MESSAGE: &str = "injected by Inoculate";
 
 /// An invocation that makes a call which may meet a fault.
-pub(super) struct Caller<'a> {
-    counted: &'a Counted,
-    invocation: Invocation,
-    decision: Decision,
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) counted: Arc<Counted>,
+    pub(super) invocation: Invocation,
+    pub(super) decision: Decision,
     /// The faults that may be about the call.
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
 }
 
 /// What the faults have come to before the call goes to its service.
@@ -45,9 +48,9 @@ enum Before {
     Goes(Option<Fault>),
 }
 
-impl<'a> Caller<'a> {
+impl Caller {
     /// The invocation that makes a call with this head. `None` if no fault can be about the call.
-    pub(super) fn of(service: Service, maker: Maker, counted: &'a Counted, head: &Parts) -> Option<Caller<'a>> {
+    pub(super) fn of(service: Service, maker: Maker, counted: &Arc<Counted>, head: &Parts) -> Option<Caller> {
         let Maker {
             invocation, decision, ..
         } = maker;
@@ -56,8 +59,8 @@ impl<'a> Caller<'a> {
         let faults = decision.faults.faults();
         let may = |fault: &&Fault| parts(fault).is_some_and(|(calls, _)| calls.may_include(service, region));
         let faults: Vec<Fault> = faults.iter().filter(may).cloned().collect();
-        (!faults.is_empty() && !decision.release.is_over()).then_some(Caller {
-            counted,
+        (!faults.is_empty() && !decision.release.is_over()).then(|| Caller {
+            counted: Arc::clone(counted),
             invocation,
             decision,
             faults,
@@ -74,7 +77,42 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn parts(fault: &Fault) -> Option<(&Calls, &CallEffect)> {
+impl Caller {
+    /// Whether its faults may act now.
+    pub(super) fn counts(&self, proxy: &Proxy) -> bool {
+        !self.decision.release.is_over() && proxy.flights.is_under_way(&self.invocation)
+    }
+
+    /// A fault begins.
+    pub(super) fn begins(&self, proxy: &Proxy, fault: &Fault) {
+        self.counted.injected();
+        proxy.flights.note(&self.invocation, fault.kind());
+        proxy.interceptor.injecting(&self.invocation, &self.decision, fault);
+    }
+
+    /// Waits for so long, or for ever, but not longer than the faults may last or the invocation is under way.
+    ///
+    /// # Errors
+    /// When the function has timed out, so that nobody waits any more.
+    pub(super) async fn wait(&mut self, proxy: &Proxy, delay: Option<Duration>) -> Result<(), ForwardError> {
+        let deadline = self
+            .invocation
+            .deadline_ms
+            .map(|deadline| proxy.tools.clock.until(deadline));
+        let ends = delay.into_iter().chain(deadline).min().unwrap_or_default();
+        let in_time = delay.is_some_and(|delay| delay <= ends);
+        tokio::select! {
+            () = tokio::time::sleep(ends) => if in_time { Ok(()) } else { Err(ForwardError::Injected) },
+            () = self.decision.release.over() => {
+                proxy.flights.cut_short(&self.invocation);
+                Ok(())
+            }
+            () = proxy.flights.over(&self.invocation) => Ok(()),
+        }
+    }
+}
+
+pub(super) fn parts(fault: &Fault) -> Option<(&Calls, &CallEffect)> {
     match fault {
         Fault::Dependency { calls, effect } => Some((calls, effect)),
         _ => None,
@@ -89,7 +127,7 @@ impl Dependency {
     pub(super) async fn meet(
         &self,
         breaker: &Breaker,
-        mut caller: Caller<'_>,
+        mut caller: Caller,
         request: Request<Passing>,
     ) -> Result<Response<Passing>, ForwardError> {
         let (head, mut body) = request.into_parts();
@@ -127,7 +165,7 @@ impl Dependency {
     async fn before(
         &self,
         breaker: &Breaker,
-        caller: &mut Caller<'_>,
+        caller: &mut Caller,
         call: &Call,
         head: &Parts,
         form: Form,
@@ -142,11 +180,11 @@ impl Dependency {
             }
             match effect {
                 CallEffect::Unprocessed {} => return Ok(Before::Goes(Some(fault))),
-                _ => self.begins(caller, &fault),
+                _ => caller.begins(&self.proxy, &fault),
             }
             match effect {
-                CallEffect::Latency { delay } => self.wait(caller, Some(sample(delay, fastrand::f64))).await?,
-                CallEffect::Hang {} => self.wait(caller, None).await?,
+                CallEffect::Latency { delay } => caller.wait(&self.proxy, Some(sample(delay, fastrand::f64))).await?,
+                CallEffect::Hang {} => caller.wait(&self.proxy, None).await?,
                 CallEffect::Refuse {} => {
                     breaker.pull();
                     return Err(ForwardError::Injected);
@@ -154,6 +192,8 @@ impl Dependency {
                 CallEffect::Error { .. } | CallEffect::Answer { .. } => {
                     return answer(effect, call.service, head, form).map(Before::Answered);
                 }
+                // No valid fault has less bandwidth for a service.
+                CallEffect::Bandwidth { .. } => {}
                 CallEffect::Reset {} | CallEffect::Truncate { .. } | CallEffect::Unprocessed {} => {
                     return Ok(Before::Goes(Some(fault)));
                 }
@@ -162,38 +202,10 @@ impl Dependency {
         Ok(Before::Goes(None))
     }
 
-    fn begins(&self, caller: &Caller<'_>, fault: &Fault) {
-        caller.counted.injected();
-        self.proxy.flights.note(&caller.invocation, fault.kind());
-        self.proxy
-            .interceptor
-            .injecting(&caller.invocation, &caller.decision, fault);
-    }
-
-    /// Waits for so long, or for ever, but not longer than the faults may last or the invocation does.
-    ///
-    /// # Errors
-    /// When the function has timed out, so that nobody waits any more.
-    async fn wait(&self, caller: &mut Caller<'_>, delay: Option<Duration>) -> Result<(), ForwardError> {
-        let deadline = caller
-            .invocation
-            .deadline_ms
-            .map(|deadline| self.proxy.tools.clock.until(deadline));
-        let ends = delay.into_iter().chain(deadline).min().unwrap_or_default();
-        let in_time = delay.is_some_and(|delay| delay <= ends);
-        tokio::select! {
-            () = tokio::time::sleep(ends) => if in_time { Ok(()) } else { Err(ForwardError::Injected) },
-            () = caller.decision.release.over() => {
-                self.proxy.flights.cut_short(&caller.invocation);
-                Ok(())
-            }
-        }
-    }
-
     /// Makes the call with half of its batch, if it is one of more than one item.
     async fn halve(
         &self,
-        caller: &Caller<'_>,
+        caller: &Caller,
         fault: Option<&Fault>,
         call: &Call,
         request: Request<Passing>,
@@ -212,7 +224,7 @@ impl Dependency {
             // All of it was sent, or none of it was done.
             return Ok(answer.map(Passing::Streamed));
         }
-        fault.iter().for_each(|fault| self.begins(caller, fault));
+        fault.iter().for_each(|fault| caller.begins(&self.proxy, fault));
         with_rest(answer, rest).await
     }
 }
@@ -233,21 +245,29 @@ fn answer(effect: &CallEffect, service: Service, head: &Parts, form: Form) -> Re
             reason: reason.as_deref(),
         }
         .answer(form, &head.method),
-        CallEffect::Answer { status, headers, body } => {
-            let begun = Response::builder().status(*status);
-            let begun = headers
-                .iter()
-                .fold(begun, |begun, (name, value)| begun.header(name, value));
-            begun.body(body.clone().into()).ok()
-        }
-        _ => None,
+        effect => return given(effect),
     };
     // Valid faults can be written.
     made.map(|made| made.map(Passing::whole)).ok_or(ForwardError::Injected)
 }
 
+/// The answer that a fault gives as it is.
+pub(super) fn given(effect: &CallEffect) -> Result<Response<Passing>, ForwardError> {
+    let CallEffect::Answer { status, headers, body } = effect else {
+        return Err(ForwardError::Injected);
+    };
+    let begun = Response::builder().status(*status);
+    let begun = headers
+        .iter()
+        .fold(begun, |begun, (name, value)| begun.header(name, value));
+    // Valid faults can be written.
+    begun
+        .body(Passing::whole(body.clone().into()))
+        .map_err(|_| ForwardError::Injected)
+}
+
 /// Sends half of an answer, and then a reset; a reset at once if there are not two halves.
-fn reset(answer: Response<Incoming>, breaker: &Breaker) -> Result<Response<Passing>, ForwardError> {
+pub(super) fn reset(answer: Response<Incoming>, breaker: &Breaker) -> Result<Response<Passing>, ForwardError> {
     if answer.body().is_end_stream() {
         breaker.pull();
         return Err(ForwardError::Injected);

@@ -46,6 +46,9 @@ pub enum ForwardError {
     /// The request cannot be written.
     #[error("the address of the request is not valid")]
     Address,
+    /// One of two connections that are joined broke.
+    #[error("a connection broke: {0}")]
+    Tunnel(std::io::ErrorKind),
     /// A fault.
     #[error("a fault ended the connection")]
     Injected,

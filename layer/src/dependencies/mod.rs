@@ -1,4 +1,4 @@
-//! The calls of the function to AWS, on their way through the layer.
+//! The calls of the function to AWS and to other hosts, on their way through the layer.
 //!
 //! For each service that the owner names in `INOCULATE_DEPENDENCIES` there is a listener on this machine, and the
 //! process of the function gets its address as `AWS_ENDPOINT_URL_<SERVICE>`. So SDKs send the calls here, without TLS.
@@ -17,6 +17,7 @@
 //! | [`pool`], [`body`], [`socket`] | connections and what is on them |
 //! | [`counting`] | what is counted of a call |
 //! | [`faults`], [`wire`], [`batch`] | calls that go wrong on purpose |
+//! | [`hosts`] | calls to other hosts than those of AWS, and their faults |
 
 pub mod batch;
 pub mod body;
@@ -26,6 +27,7 @@ pub mod counting;
 pub mod endpoint;
 mod faults;
 pub mod forward;
+pub mod hosts;
 pub mod keys;
 pub mod offer;
 pub mod pool;
@@ -44,6 +46,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use inoculate_core::passing;
 use inoculate_core::service::Service;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -56,6 +59,7 @@ use body::Passing;
 use endpoint::Origin;
 use faults::Caller;
 use forward::{ForwardError, Forwarder, Signed, hold};
+use hosts::Hosts;
 use keys::Keys;
 use offer::{Offer, Variable};
 use pool::Pool;
@@ -64,17 +68,30 @@ use socket::{Breaker, Socket};
 /// How long to wait before accepting again when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Listens for the calls to the services that the owner names. Returns what the process of the function has to know to
-/// make them here. A service for which that is not sound, or fails, is left alone, and one log line says why.
+/// Listens for the calls to the services and hosts that the owner names. Returns what the process of the function has to
+/// know to make them here. Those for which that is not sound, or fails, are left alone, and one log line says why.
 /// The environment is read through `get`.
 pub async fn start(
     proxy: &Arc<Proxy>,
     config: &Config,
     get: impl Fn(&str) -> Option<OsString> + Copy,
 ) -> Vec<Variable> {
-    if config.dependencies.is_empty() {
+    if config.dependencies.is_empty() && config.hosts.is_empty() {
         return Vec::new();
     }
+    let mut offer = start_services(proxy, config, get).await;
+    let mut variables = offer.variables().to_vec();
+    if let Some(variable) = start_hosts(proxy, config, get).await {
+        variables.extend(hosts::variables::all(&variable.1, get));
+        offer = offer.with_proxy(variable, config.hosts.clone());
+    }
+    // The proxy is new, so there is none yet.
+    let _ = proxy.offer.set(offer);
+    variables
+}
+
+/// Listens for the calls to services.
+async fn start_services(proxy: &Arc<Proxy>, config: &Config, get: impl Fn(&str) -> Option<OsString> + Copy) -> Offer {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Provider::read(get, Arc::clone(&clock));
     let key_id = provider.key_id().map(str::to_owned);
@@ -105,9 +122,38 @@ pub async fn start(
             ),
         }
     }
-    // The proxy is new, so there is none yet.
-    let _ = proxy.offer.set(Offer::new(variables.clone(), key_id));
-    variables
+    Offer::new(variables, key_id)
+}
+
+/// Listens for the calls to hosts, if any are named. Returns the variable with the address.
+async fn start_hosts(
+    proxy: &Arc<Proxy>,
+    config: &Config,
+    get: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Option<Variable> {
+    if config.hosts.is_empty() {
+        return None;
+    }
+    let listening = match without_table(config).or_else(|| hosts::variables::excuse(get)) {
+        Some(reason) => Err(reason),
+        None => bind().await,
+    };
+    match listening {
+        Ok((listener, address)) => {
+            let named = config.hosts.clone();
+            let hosts = Arc::new(Hosts {
+                named,
+                proxy: Arc::clone(proxy),
+            });
+            tokio::spawn(hosts.serve(listener));
+            Some((hosts::variables::PROXY.to_owned(), format!("http://{address}")))
+        }
+        Err(reason) => {
+            let message = "the calls to hosts do not pass through the layer";
+            proxy.log.error(message, json!({ "reason": reason }));
+            None
+        }
+    }
 }
 
 async fn listen(
@@ -119,78 +165,44 @@ async fn listen(
         return Err(reason);
     }
     let origin = Origin::read(service, &get)?;
-    let cannot = |failure: std::io::Error| format!("cannot listen: {failure}");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?.to_string();
+    let (listener, address) = bind().await?;
     Ok((listener, origin, address))
 }
 
-/// Why the SDK for JavaScript cannot call this service through the layer, if the function runs on Node. Only the process of
-/// the function has the variable that tells.
-///
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>,
-/// <https://github.com/aws/aws-sdk-js-v3/issues/7146>
-pub fn foreign(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
-    let runtime = get("AWS_EXECUTION_ENV").unwrap_or_default();
-    if !runtime.to_string_lossy().starts_with("AWS_Lambda_nodejs") {
-        return None;
-    }
-    let reasons = [
-        (Service::Kinesis, "the SDK for JavaScript speaks HTTP/2 with it"),
-        (
-            Service::StepFunctions,
-            "the SDK for JavaScript puts `sync-` before the host whatever the environment says",
-        ),
-    ];
-    let found = reasons
-        .iter()
-        .find(|(service, _)| service.endpoint_variable() == variable);
-    found.map(|(_, reason)| *reason)
+/// Listens on a free port of this machine.
+async fn bind() -> Result<(TcpListener, String), String> {
+    let cannot = |failure: std::io::Error| format!("cannot listen: {failure}");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?.to_string();
+    Ok((listener, address))
 }
 
-/// Why the calls to a service should not pass through the layer: it could not do with them what the SDK would do, or the
-/// SDK would not make them at all.
+/// Why nothing should pass through the layer if there is no table.
+fn without_table(config: &Config) -> Option<String> {
+    config.table.is_none().then(|| passing::NO_TABLE.to_owned())
+}
+
+/// Why the SDK for JavaScript cannot call the service of this variable through the layer, if the function runs on Node. Only the
+/// process of the function has the variable that tells.
+pub fn foreign(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
+    let mut services = Service::ALL.into_iter();
+    let found = services.find(|service| service.endpoint_variable() == variable);
+    found.and_then(|service| passing::foreign(service, is_node(get)))
+}
+
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+fn is_node(get: impl Fn(&str) -> Option<OsString>) -> bool {
+    let runtime = get("AWS_EXECUTION_ENV").unwrap_or_default();
+    runtime.to_string_lossy().starts_with("AWS_Lambda_nodejs")
+}
+
+/// Why the calls to a service should not pass through the layer; see [`passing::excuse`].
 pub fn excuse(service: Service, config: &Config, get: impl Fn(&str) -> Option<OsString>) -> Option<String> {
-    let set = |name: &&str| get(name).is_some_and(|value| !value.is_empty());
-    let on = |name: &&str| get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if config.table.is_none() {
-        return Some("INOCULATE_TABLE is not set, so no experiment ever reaches this function".to_owned());
+    if let Some(reason) = without_table(config) {
+        return Some(reason);
     }
-    // SDKs refuse to combine these with another endpoint.
-    // Source: <https://github.com/boto/botocore/tree/develop/botocore/data>, the endpoint rule sets.
-    if let Some(name) = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"]
-        .iter()
-        .find(|name| on(name))
-    {
-        return Some(format!(
-            "{name} is set, which SDKs do not combine with an endpoint of its own"
-        ));
-    }
-    // The layer does not go through proxies, nor trust who is in this file, and SDKs may send calls to this machine to a
-    // proxy.
-    let proxies = [
-        "HTTP_PROXY",
-        "http_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ];
-    if let Some(name) = proxies.iter().chain(&["AWS_CA_BUNDLE"]).find(|name| set(name)) {
-        return Some(format!("{name} is set, which the layer cannot follow"));
-    }
-    if let Some(reason) = foreign(&service.endpoint_variable(), &get) {
-        return Some(reason.to_owned());
-    }
-    // SDKs put `sync-` before the host, where there is none to be found.
-    // Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-host-prefix.html>
-    let prefixes = "AWS_DISABLE_HOST_PREFIX_INJECTION";
-    if service == Service::StepFunctions && !on(&prefixes) {
-        return Some(format!(
-            "{prefixes} is not true, so StartSyncExecution would not get here"
-        ));
-    }
-    None
+    let text = |name: &str| get(name).map(|value| value.to_string_lossy().into_owned());
+    passing::excuse(service, is_node(&get), text)
 }
 
 /// The calls to one service.
@@ -235,7 +247,7 @@ impl Dependency {
         let service = self.origin.service();
         let counted = maker
             .as_ref()
-            .map(|maker| counting::begin(&maker.calls, service, &head));
+            .map(|maker| Arc::new(counting::begin(&maker.calls, service, &head)));
         let caller = maker
             .zip(counted.as_ref())
             .and_then(|(maker, counted)| Caller::of(service, maker, counted, &head));

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use inoculate_core::fault::Calls;
+use inoculate_core::host::HostPattern;
 
 /// A variable for the process of the function, and its value.
 pub type Variable = (String, String);
@@ -14,6 +15,8 @@ pub struct Offer {
     /// The id of the key of the layer. None if it gets its credentials from an address, as the function then does.
     key_id: Option<String>,
     refused: AtomicBool,
+    /// The proxy for hosts, and those whose calls may meet faults there.
+    proxy: Option<(Variable, Vec<HostPattern>)>,
 }
 
 impl Offer {
@@ -23,7 +26,25 @@ impl Offer {
             variables,
             key_id,
             refused: AtomicBool::new(false),
+            proxy: None,
         }
+    }
+
+    /// The same offer with a proxy for these hosts, whose address is in `variable`. It asks for no credentials.
+    #[must_use]
+    pub fn with_proxy(self, variable: Variable, hosts: Vec<HostPattern>) -> Offer {
+        let proxy = Some((variable, hosts));
+        Offer { proxy, ..self }
+    }
+
+    /// The variables for services, whoever signs.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// The variable with the address of the proxy for hosts.
+    pub fn proxy(&self) -> Option<&Variable> {
+        self.proxy.as_ref().map(|(variable, _)| variable)
     }
 
     /// The variables for a function that signs with this key.
@@ -40,6 +61,12 @@ impl Offer {
 
     /// Why none of these calls can meet a fault: they do not pass through the layer.
     pub fn obstacle(&self, calls: &Calls) -> Option<String> {
+        if let Some(host) = &calls.host {
+            let mut named = self.proxy.iter().flat_map(|(_, hosts)| hosts);
+            let passes = named.any(|named| named.overlaps(host));
+            return (!passes)
+                .then(|| format!("calls to {host} do not pass through the layer: see INOCULATE_DEPENDENCIES"));
+        }
         if self.refused.load(Ordering::Relaxed) {
             return Some("no calls pass through the layer: the function has other credentials".to_owned());
         }
@@ -92,5 +119,17 @@ mod tests {
         let other = offer.obstacle(&calls(r#"{"service":"sns"}"#)).unwrap();
         assert!(other.starts_with("calls to sns do not pass"), "{other}");
         assert!(Offer::default().obstacle(&calls(r#"{"region":"eu-west-1"}"#)).is_some());
+    }
+
+    #[test]
+    fn hosts_that_do_not_pass_are_said() {
+        let variable = ("HTTPS_PROXY".to_owned(), "http://127.0.0.1:2".to_owned());
+        let with = offer(Some("a")).with_proxy(variable.clone(), vec!["api.example.com".parse().unwrap()]);
+        assert_eq!(with.proxy(), Some(&variable));
+        assert!(with.take(Some("b")).is_err(), "of the services");
+        assert_eq!(with.obstacle(&calls(r#"{"host":"*.example.com"}"#)), None);
+        let other = with.obstacle(&calls(r#"{"host":"example.com"}"#)).unwrap();
+        assert!(other.starts_with("calls to example.com do not pass"), "{other}");
+        assert!(offer(None).obstacle(&calls(r#"{"host":"api.example.com"}"#)).is_some());
     }
 }

@@ -68,7 +68,7 @@ impl Pool {
             .await
             .map_err(broken)?;
         // How a connection ends is seen by the request that uses it.
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         let answer = fresh.send_request(request).await.map_err(broken)?;
         self.keep(endpoint, fresh);
         Ok(answer)

@@ -135,6 +135,39 @@ async fn the_function_makes_its_calls_through_the_extension() {
 }
 
 #[tokio::test]
+async fn the_proxy_of_the_extension_is_added_to_what_the_function_has() {
+    let (api, opt) = (api_with_extensions(None).await, Opt::new());
+    let variables = crate::support::dynamo::environment(([127, 0, 0, 1], 9).into());
+    let mut extension = opt.program("extensions/inoculate-layer", &api);
+    extension.env("INOCULATE_DEPENDENCIES", "api.example.com");
+    let _extension = Process::start(extension.envs(variables));
+    api.got(NEXT).await;
+    let print = "echo $HTTPS_PROXY $http_proxy $NO_PROXY \"$JAVA_TOOL_OPTIONS\"; echo \"<$@>\"";
+    let seen = async |own: &[(&str, &str)]| {
+        let mut function = opt.program("inoculate-exec", &api);
+        function
+            .args(["sh", "-c", print, "sh", "a b"])
+            .envs(own.iter().copied());
+        // The key of the function plays no part in it.
+        Process::start(function.env("AWS_ACCESS_KEY_ID", "AKIAOTHER"))
+            .end()
+            .await
+            .output
+    };
+    let lines = seen(&[("NO_PROXY", "own.internal, x"), ("JAVA_TOOL_OPTIONS", "-Xmx64m  -Da=b")]).await;
+    let words: Vec<&str> = lines[0].split(' ').collect();
+    assert!(
+        words[0].starts_with("http://127.0.0.1:") && words[0] == words[1],
+        "{lines:?}"
+    );
+    assert!(words[2].starts_with("own.internal,x,127.0.0.1,localhost,"), "{lines:?}");
+    assert_eq!(words[3..7], ["-Xmx64m", "", "-Da=b", "-Dhttp.proxyHost=127.0.0.1"]);
+    assert_eq!(lines[1], "<a b>");
+    let lines = seen(&[("https_proxy", "http://proxy:3128")]).await;
+    assert_eq!(lines[0].trim(), "", "a function with a proxy of its own is left alone");
+}
+
+#[tokio::test]
 async fn a_function_with_other_credentials_makes_its_calls_as_ever() {
     let (api, opt) = (api_with_extensions(None).await, Opt::new());
     let variables = crate::support::dynamo::environment(([127, 0, 0, 1], 9).into());

@@ -13,6 +13,8 @@ mod extension;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod logs;

@@ -133,6 +133,7 @@ macro_rules! every_rule {
             undo_records_are_replaced_by_number
             results_come_back_as_they_were_written
             runs_are_listed_newest_first
+            of_a_filtered_list_the_limit_counts_what_is_shown
             open_runs_are_listed_oldest_first_until_they_are_closed
             a_free_lease_is_taken
             a_lease_taken_again_by_its_holder_is_renewed

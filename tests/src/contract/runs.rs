@@ -3,7 +3,7 @@
 use inoculate_core::judge::Verdict;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, RunResult};
-use inoculate_core::run::{Event, JournalEntry, Phase, Run, Status};
+use inoculate_core::run::{Event, JournalEntry, Phase, Run, RunFilter, Status};
 use inoculate_core::undo::UndoState;
 use jiff::SignedDuration;
 
@@ -333,6 +333,58 @@ pub async fn runs_are_listed_newest_first(fixture: &dyn Fixture) {
     });
     assert_eq!(ours.await, expected);
     assert_eq!(runs.list(2).await.unwrap().len(), 2);
+}
+
+/// Whatever lies between: the limit is of what the filter admits, and time is from `since` up to and without `until`.
+pub async fn of_a_filtered_list_the_limit_counts_what_is_shown(fixture: &dyn Fixture) {
+    let runs = &fixture.ports().runs;
+    let base = fixture.unique("filtered");
+    let begin = fixture.ports().clock.now() + SignedDuration::from_hours(24 * 366);
+    let at = |place: i64| begin + SignedDuration::from_secs(place);
+    for place in 0..6 {
+        let (mut run, entry) = build::run_at(&format!("{base}-{place}"), at(place));
+        let of = if place % 2 == 0 { "even" } else { "odd" };
+        run.experiment = format!("{base}-{of}");
+        if place == 4 {
+            run.status = Status::Aborted;
+        }
+        runs.create(&run, &entry, None).await.unwrap();
+    }
+    let even = RunFilter {
+        experiment: Some(build::name(&format!("{base}-even"))),
+        ..RunFilter::default()
+    };
+    let since = |filter: &RunFilter, place| RunFilter {
+        since: Some(at(place)),
+        ..filter.clone()
+    };
+    let statuses = vec![Status::Running, Status::Failed];
+    let running = RunFilter {
+        statuses,
+        ..even.clone()
+    };
+    let until = RunFilter {
+        until: Some(at(4)),
+        ..since(&RunFilter::default(), 1)
+    };
+    for (filter, limit, expected) in [
+        (even.clone(), 9, &["4", "2", "0"][..]),
+        (even.clone(), 2, &["4", "2"]),
+        (even.clone(), 0, &[]),
+        (running.clone(), 9, &["2", "0"]),
+        (since(&running, 1), 9, &["2"]),
+        (since(&even, 2), 9, &["4", "2"]),
+        (until, 9, &["3", "2", "1"]),
+    ] {
+        let expected: Vec<String> = expected.iter().map(|place| format!("{base}-{place}")).collect();
+        // A list may be a second behind.
+        eventually("the filtered list is up to date", async || {
+            let found = runs.find(&filter, limit).await.unwrap();
+            let found: Vec<String> = found.into_iter().map(|run| run.id.to_string()).collect();
+            (found == expected).then_some(())
+        })
+        .await;
+    }
 }
 
 /// Oldest first, from the recording until the record is closed.

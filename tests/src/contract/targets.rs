@@ -2,6 +2,7 @@
 
 use inoculate_core::error::Code;
 use inoculate_core::names::FunctionName;
+use inoculate_core::passing::Passing;
 use inoculate_core::ports::Function;
 use inoculate_core::setting::{Setting, SettingValue};
 
@@ -69,6 +70,7 @@ pub async fn a_function_is_described_with_its_consent(fixture: &dyn Fixture) {
                 .map(|tag| ("inoculate".to_owned(), tag.to_owned()))
                 .into_iter()
                 .collect(),
+            calls: Some(Passing::default()),
         };
         assert_eq!(described.await, expected, "{tag:?}");
     }

@@ -20,6 +20,7 @@ use inoculate_core::experiment::{Experiment, Metric};
 use inoculate_core::lease::Lease;
 use inoculate_core::names::{ExperimentName, FunctionName, RunId, ScheduleName};
 use inoculate_core::notice::{Kind, Notice};
+use inoculate_core::passing::Passing;
 use inoculate_core::ports::{AlarmState, Clock, Evaluation, ExecutionState, Halt, Measured, Ports, Telemetry};
 use inoculate_core::run::{JournalEntry, Run};
 use inoculate_core::run_alarms::NewAlarm;
@@ -103,6 +104,8 @@ pub struct FunctionState {
     pub sources: BTreeMap<String, Mapping>,
     /// Until when an update is being carried out.
     pub updating_until: Timestamp,
+    /// Which calls pass through its layer; `None` when its configuration does not tell.
+    pub calls: Option<Passing>,
 }
 
 /// The mapping from an event source to a function.
@@ -167,7 +170,7 @@ impl At<'_> {
 }
 
 impl FunctionState {
-    /// A function that allows experiments: 3 seconds, 256 MB, nothing reserved, no event source.
+    /// A function that allows experiments: 3 seconds, 256 MB, nothing reserved, no event source, no variables.
     pub fn new(name: &str) -> Self {
         FunctionState {
             arn: format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}"),
@@ -177,6 +180,7 @@ impl FunctionState {
             memory_mb: 256,
             sources: BTreeMap::new(),
             updating_until: Timestamp::UNIX_EPOCH,
+            calls: Some(Passing::default()),
         }
     }
 

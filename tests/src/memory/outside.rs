@@ -28,6 +28,7 @@ impl Targets for World {
                 ready: found.updating_until <= state.now,
                 allowed: found.tags.get("inoculate").is_some_and(|tag| tag == "allow"),
                 tags: found.tags.clone(),
+                calls: found.calls.clone(),
             })
         }))
     }

@@ -5,7 +5,7 @@ use inoculate_core::error::{Error, Result};
 use inoculate_core::experiment::Experiment;
 use inoculate_core::names::RunId;
 use inoculate_core::ports::{Change, CommitError, Measured, Results, RunResult, Runs};
-use inoculate_core::run::{JournalEntry, Phase, Run};
+use inoculate_core::run::{JournalEntry, Phase, Run, RunFilter};
 use inoculate_core::undo::UndoRecord;
 
 use super::{RunState, World};
@@ -83,8 +83,9 @@ impl Runs for World {
         Ok(self.look(|state| state.runs.get(id).map(RunState::results).unwrap_or_default()))
     }
 
-    async fn list(&self, limit: u32) -> Result<Vec<Run>> {
+    async fn find(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
         let mut runs: Vec<Run> = self.look(|state| state.runs.values().map(|found| found.run.clone()).collect());
+        runs.retain(|run| filter.admits(run));
         runs.sort_by_key(|run| std::cmp::Reverse((run.opened_at, run.id.clone())));
         runs.truncate(usize::try_from(limit).unwrap());
         Ok(runs)

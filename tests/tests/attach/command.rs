@@ -128,6 +128,15 @@ fn a_function_is_attached_looked_at_and_detached_and_is_what_it_was() {
     let said = local.text(0, &["doctor", "shop"]);
     assert!(said.contains("no problem"), "{said}");
 
+    // Calls pass one service after the other, and the first attach is still what is taken back.
+    for (services, list) in [("lambda", "lambda"), ("dynamodb,lambda", "lambda,dynamodb")] {
+        local.text(0, &["attach", "shop", "--dependencies", services]);
+        let variables = local.configuration("shop")["configuration"]["Environment"]["Variables"].clone();
+        assert_eq!(variables["INOCULATE_DEPENDENCIES"], json!(list));
+        let found = local.json(0, &["doctor", "shop"]).to_string();
+        assert!(found.contains("pass through the layer"), "{found}");
+    }
+
     let said = local.text(0, &["detach", "shop"]);
     assert!(said.contains("chaos -> mine"), "{said}");
     assert_eq!(local.configuration("shop"), before);

@@ -213,7 +213,7 @@ async fn a_dry_run_says_the_same_and_changes_nothing() {
     let scene = Scene::new();
     let before = scene.snapshot();
     let (access, shop) = (scene.access(), build::name(SHOP));
-    let Outcome::WouldChange { steps: would, .. } = attaching::attach(&access, &shop, Mode::DryRun).await.unwrap()
+    let Outcome::WouldChange { steps: would, .. } = attaching::attach(&access, &shop, &[], Mode::DryRun).await.unwrap()
     else {
         panic!("no change")
     };

@@ -35,6 +35,7 @@ async fn an_attached_function_has_no_problem_and_an_unattached_one_has_each() {
         (Subject::Wrapper, Problem),
         (Subject::TableVariable, Problem),
         (Subject::Caps, Ok),
+        (Subject::Calls, Ok),
         (Subject::Table, Ok),
         (Subject::Permission, Problem),
         (Subject::Lease, Ok),
@@ -87,6 +88,47 @@ async fn what_the_owner_decides_is_found() {
         }
     });
     assert_eq!(scene.health(Subject::Tag).await.0, Unknown);
+}
+
+#[tokio::test]
+async fn calls_that_meet_no_fault_are_named_with_the_reason() {
+    let scene = Scene::new();
+    scene.attach(SHOP).await.unwrap();
+    for (variables, health, words) in [
+        (vec![], Ok, "no calls pass through the layer"),
+        (
+            vec![("INOCULATE_DEPENDENCIES", "lambda,dynamodb")],
+            Ok,
+            "calls to dynamodb, lambda pass",
+        ),
+        (
+            vec![("INOCULATE_DEPENDENCIES", "lambda,sqss")],
+            Problem,
+            "INOCULATE_DEPENDENCIES names what is no service: sqss; calls to lambda pass",
+        ),
+        (
+            vec![("INOCULATE_DEPENDENCIES", "lambda,stepfunctions")],
+            Problem,
+            "calls to stepfunctions meet no fault: AWS_DISABLE_HOST_PREFIX_INJECTION is not true",
+        ),
+        (
+            vec![
+                ("INOCULATE_DEPENDENCIES", "lambda"),
+                ("HTTPS_PROXY", "http://proxy:3128"),
+            ],
+            Problem,
+            "calls to lambda meet no fault: HTTPS_PROXY is set",
+        ),
+    ] {
+        change(&scene, |shop| {
+            for (name, value) in &variables {
+                shop.variables.set(name, Some(value));
+            }
+        });
+        let (found, detail) = scene.health(Subject::Calls).await;
+        assert_eq!(found, health, "{detail}");
+        assert!(detail.contains(words), "{detail}");
+    }
 }
 
 #[tokio::test]

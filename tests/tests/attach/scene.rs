@@ -58,7 +58,7 @@ impl Scene {
 
     pub(crate) async fn attach(&self, function: &str) -> Result<Outcome> {
         let mode = Mode::Change("1m".parse().unwrap());
-        attaching::attach(&self.access(), &build::name(function), mode).await
+        attaching::attach(&self.access(), &build::name(function), &[], mode).await
     }
 
     pub(crate) async fn detach(&self, function: &str) -> Result<Outcome> {

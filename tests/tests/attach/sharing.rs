@@ -154,7 +154,7 @@ async fn a_function_belongs_to_one_stack() {
         ..scene.access()
     };
     let mode = inoculate_core::attach::Mode::DryRun;
-    let outcome = inoculate_core::attach::attaching::attach(&access, &build::name(SHOP), mode)
+    let outcome = inoculate_core::attach::attaching::attach(&access, &build::name(SHOP), &[], mode)
         .await
         .unwrap();
     let Outcome::Refused { refusals } = outcome else {

@@ -74,6 +74,17 @@ def published(layer):
         return {entry.filename: oct(entry.external_attr >> 16) for entry in archive.infolist()}
 
 
+def replica(table, region):
+    """Makes the replica of a table in another region, which MiniStack leaves out."""
+    made = boto3.client("dynamodb").describe_table(TableName=table)["Table"]
+    boto3.client("dynamodb", region_name=region).create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=made["AttributeDefinitions"],
+        KeySchema=made["KeySchema"],
+    )
+
+
 def revoke(role, policy):
     """Takes a managed policy from a role of the shop."""
     resource = boto3.client("cloudformation").describe_stack_resource(StackName="shop", LogicalResourceId=role)

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Context;
 use super::settle::{close_if_over, settle};
+use crate::connection::RollbackAnswer;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use inoculate_core::details::not_found;
@@ -20,6 +21,37 @@ const LATE_RECORD: Duration = Duration::from_secs(3);
 /// How long the first call of the rollback function may hold up the stop of the execution.
 const FIRST_CALL: Duration = Duration::from_secs(10);
 
+/// What came of an abort. Nothing of the run is left in any target.
+pub(super) enum Aborted {
+    /// The run was over before.
+    AlreadyOver,
+    /// The run was ending already; it was rolled back by this, or before.
+    VerdictFollows(Option<RollbackAnswer>),
+    /// The run was ended by this.
+    Now(RollbackAnswer),
+}
+
+/// Ends a run now, and says what came of it.
+pub(super) async fn abort(context: &Context<'_>, run: &RunId, reason: &str, timeout: Span) -> Result<Exit, Failure> {
+    let aborted = end(context, run, reason, timeout).await?;
+    let mut result = json!({ "run_id": run, "already_over": matches!(aborted, Aborted::AlreadyOver) });
+    let text = match &aborted {
+        Aborted::AlreadyOver => format!("run {run} was over already; nothing to abort"),
+        Aborted::VerdictFollows(_) => {
+            format!("run {run} was ending already; nothing of it is left in any target, and its verdict follows")
+        }
+        Aborted::Now(_) => format!("run {run} is aborted; nothing of it is left in any target"),
+    };
+    if let Aborted::VerdictFollows(_) | Aborted::Now(_) = aborted {
+        result["verdict_follows"] = json!(matches!(aborted, Aborted::VerdictFollows(_)));
+    }
+    if let Aborted::VerdictFollows(Some(rollback)) | Aborted::Now(rollback) = aborted {
+        result["rollback"] = json!(rollback);
+    }
+    context.output.result(&result, |_| text);
+    Ok(Exit::Upheld)
+}
+
 /// Ends a run now: begins the rollback, stops the execution, goes on until everything is back.
 ///
 /// Nothing depends on the event of the stopped execution. The rollback is called before the stop, because the first
@@ -27,19 +59,15 @@ const FIRST_CALL: Duration = Duration::from_secs(10);
 ///
 /// The execution of a run that was ending already is not stopped: it has nothing left to do but to put things back and
 /// to judge what was measured, and a stop would cost the verdict.
-pub(super) async fn abort(context: &Context<'_>, run: &RunId, reason: &str, timeout: Span) -> Result<Exit, Failure> {
-    let output = context.output;
+///
+/// # Errors
+/// When something is not back, or the execution could not be stopped.
+pub(super) async fn end(context: &Context<'_>, run: &RunId, reason: &str, timeout: Span) -> Result<Aborted> {
     let before = find(context, run).await?;
-    let phase = before.as_ref().map(|run| run.phase);
-    if phase == Some(Phase::Closed) {
-        let result = json!({ "run_id": run, "already_over": true });
-        output.result(&result, |_| format!("run {run} was over already; nothing to abort"));
-        return Ok(Exit::Upheld);
-    }
-    if phase == Some(Phase::RolledBack) {
-        let result = json!({ "run_id": run, "already_over": false, "verdict_follows": true });
-        output.result(&result, |_| verdict_follows(run));
-        return Ok(Exit::Upheld);
+    match before.as_ref().map(|run| run.phase) {
+        Some(Phase::Closed) => return Ok(Aborted::AlreadyOver),
+        Some(Phase::RolledBack) => return Ok(Aborted::VerdictFollows(None)),
+        _ => {}
     }
     let ending = Ending {
         status: Status::Aborted,
@@ -50,9 +78,7 @@ pub(super) async fn abort(context: &Context<'_>, run: &RunId, reason: &str, time
     let _ = tokio::time::timeout(FIRST_CALL, context.aws.rollback.call(run, &ending)).await;
     if ends_otherwise(context, run, &ending).await {
         let answer = settle(context, run, &ending, timeout).await?;
-        let result = json!({ "run_id": run, "already_over": false, "verdict_follows": true, "rollback": answer });
-        output.result(&result, |_| verdict_follows(run));
-        return Ok(Exit::Upheld);
+        return Ok(Aborted::VerdictFollows(Some(answer)));
     }
     // Rolling back matters more than stopping, and ends the run too: it goes on even if the stop is refused.
     let stopped = context.aws.executions.stop(run, reason).await;
@@ -62,15 +88,7 @@ pub(super) async fn abort(context: &Context<'_>, run: &RunId, reason: &str, time
     let answer = settle(context, run, &ending, timeout).await?;
     close_if_over(context, run, &ending).await;
     stopped.map_err(|error| error.context("everything is rolled back, but the execution could not be stopped"))?;
-    let result = json!({ "run_id": run, "already_over": false, "verdict_follows": false, "rollback": answer });
-    output.result(&result, |_| {
-        format!("run {run} is aborted; nothing of it is left in any target")
-    });
-    Ok(Exit::Upheld)
-}
-
-fn verdict_follows(run: &RunId) -> String {
-    format!("run {run} was ending already; nothing of it is left in any target, and its verdict follows")
+    Ok(Aborted::Now(answer))
 }
 
 /// The record of a run; `None` when only its execution is there so far.

@@ -3,6 +3,7 @@
 use inoculate_core::attach::{Access, Mode, Outcome, attaching, detaching};
 use inoculate_core::error::Result;
 use inoculate_core::names::FunctionName;
+use inoculate_core::service::Service;
 use inoculate_core::span::Span;
 
 use super::Context;
@@ -29,10 +30,15 @@ pub(super) fn access<'a>(context: &'a Context<'_>, options: &'a str) -> Access<'
 }
 
 /// Adds the layer to each function.
-pub(super) async fn attach(context: &Context<'_>, functions: &[FunctionName], mode: Mode) -> Exit {
+pub(super) async fn attach(
+    context: &Context<'_>,
+    functions: &[FunctionName],
+    dependencies: &[Service],
+    mode: Mode,
+) -> Exit {
     let options = context.global.options();
     let access = access(context, &options);
-    let one = async |function: &FunctionName| attaching::attach(&access, function, mode).await;
+    let one = async |function: &FunctionName| attaching::attach(&access, function, dependencies, mode).await;
     each(context, Verb::Attach, functions, one).await
 }
 

@@ -2,12 +2,17 @@
 
 mod abort;
 mod attach;
+mod completion;
+mod deliver;
 mod doctor;
 mod export;
 mod follow;
 mod halt;
 mod import;
+mod init;
 mod list;
+mod live;
+mod man;
 mod plan;
 mod report;
 mod resume;
@@ -18,10 +23,12 @@ mod schedule;
 mod schema;
 mod settle;
 mod show;
+mod suite;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 use inoculate_core::error::Error;
 
@@ -52,6 +59,9 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Validate { files } => Ok(validate::validate(files, output)),
         Command::Schema => Ok(schema::schema(output)),
+        Command::Completion { shell } => Ok(completion::completion(*shell, output)),
+        Command::Man { out } => Ok(man::man(out.as_deref(), output)?),
+        Command::Init(what) => init::init(what, global, output),
         Command::Plan {
             experiment,
             offline: true,
@@ -63,28 +73,31 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
             let given = Given::read(experiment)?;
             plan::plan(&connected().await?, &given).await
         }
-        Command::Run {
-            experiment,
-            run_id,
-            no_wait,
-        } => {
-            let given = Given::read(experiment)?;
-            run::run(&connected().await?, &given, run_id.clone(), *no_wait).await
+        Command::Run(args) => {
+            let given = Given::read(&args.experiment)?;
+            run::run(&connected().await?, &given, args).await
         }
+        Command::Suite(args) => match suite::Suite::read(args, output)? {
+            None => Ok(Exit::Usage),
+            Some(suite) if args.dry_run => Ok(suite.show_schedule(args, output)),
+            Some(suite) => suite.run(&connected().await?, args).await,
+        },
+        Command::Watch { run } => watch::watch(&connected().await?, run).await,
         Command::Show { run } => show::show(&connected().await?, run).await,
         Command::Report { run, out, format } => report::report(&connected().await?, run, out.as_deref(), *format).await,
-        Command::List { limit } => list::list(&connected().await?, *limit).await,
+        Command::List(args) => list::list(&connected().await?, args).await,
         Command::Abort { run, reason, timeout } => abort::abort(&connected().await?, run, reason, *timeout).await,
         Command::Rollback { run, timeout } => rollback::rollback(&connected().await?, run, *timeout).await,
         Command::Halt { reason, timeout } => halt::halt(&connected().await?, reason, *timeout).await,
         Command::Resume => resume::resume(&connected().await?).await,
         Command::Attach {
             functions,
+            dependencies,
             dry_run,
             timeout,
         } => {
             let mode = attach::mode(*dry_run, *timeout);
-            Ok(attach::attach(&connected().await?, functions, mode).await)
+            Ok(attach::attach(&connected().await?, functions, dependencies, mode).await)
         }
         Command::Detach {
             functions,

@@ -1,52 +1,66 @@
 //! `inoculate run`
 
-use inoculate_core::error::{Code, Error};
-use inoculate_core::experiment::MAX_EXPERIMENT_BYTES;
+use std::path::PathBuf;
+
+use inoculate_core::error::{Code, Error, Result as CoreResult};
+use inoculate_core::experiment::{Experiment, MAX_EXPERIMENT_BYTES};
 use inoculate_core::names::RunId;
-use inoculate_core::plan::Plan;
-use inoculate_core::ports::ExecutionState;
-use inoculate_core::run::Status;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::deliver::Deliveries;
 use super::follow::{End, follow};
+use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input::Given;
+use crate::outcome::{Ended, Outcome};
 use crate::render;
-use crate::render::text::wrap;
 use crate::run_id;
 use inoculate_core::details::RunDetails;
 
 /// Starts a run and, unless told otherwise, follows it until its verdict.
-pub(super) async fn run(
-    context: &Context<'_>,
-    given: &Given,
-    run_id: Option<RunId>,
-    no_wait: bool,
-) -> Result<Exit, Failure> {
-    let ports = &context.aws.ports;
-    let experiment = given.experiment(ports.library.as_ref()).await?;
-    let input = input(given)?;
-    let id = match run_id {
-        Some(id) => id,
-        None => run_id::generate(&experiment.name, ports.clock.now(), run_id::random())?,
-    };
-    // Named before it starts: whatever happens from here on, a person knows what to look for.
-    context.output.progress(&format!("run {id}"));
-    let execution_arn = context.aws.executions.start(&id, &input).await?;
-    if no_wait {
-        let result = json!({ "run_id": id, "execution_arn": execution_arn });
+pub(super) async fn run(context: &Context<'_>, given: &Given, args: &RunArgs) -> Result<Exit, Failure> {
+    let deliveries = Deliveries::of_run(args)?;
+    let experiment = given.experiment(context.aws.ports.library.as_ref()).await?;
+    let id = name(context, &experiment, args.run_id.clone())?;
+    let started = start(context, given, &id).await;
+    if args.no_wait {
+        let result = json!({ "run_id": id, "execution_arn": started? });
         context.output.result(&result, |_| {
-            format!("started; follow it with `{}`", context.global.command("show", &id))
+            format!("started; follow it with `{}`", context.global.command("watch", &id))
         });
         return Ok(Exit::Upheld);
     }
-    match follow(context, &id, &Plan::of(&experiment)).await? {
-        End::Closed => closed(context, &id).await,
-        End::LeftOpen(execution) => left_open(context, &id, execution).await,
-        End::Interrupted => Ok(interrupted(context, &id)),
+    let ended = match started {
+        Ok(_) => ended(context, &id, follow(context, &id).await).await,
+        Err(error) => Err(error),
+    };
+    let outcome = Outcome {
+        experiment: experiment.name.clone(),
+        file: given.is_written().then(|| PathBuf::from(&args.experiment)),
+        run_id: Some(id.clone()),
+        end: ended.unwrap_or_else(Ended::Error),
+    };
+    let shown = show(context, &id, &outcome.end);
+    let delivered = deliveries.of_one(context.output, &outcome, context.aws.ports.clock.now());
+    Ok(delivered.after(shown?))
+}
+
+/// The name of a run: the one that was given, or a new one.
+pub(super) fn name(context: &Context<'_>, experiment: &Experiment, given: Option<RunId>) -> Result<RunId, Error> {
+    match given {
+        Some(id) => Ok(id),
+        None => run_id::generate(&experiment.name, context.aws.ports.clock.now(), run_id::random()),
     }
+}
+
+/// Starts a run. Answers with the ARN of its execution.
+pub(super) async fn start(context: &Context<'_>, given: &Given, id: &RunId) -> Result<String, Error> {
+    let input = input(given)?;
+    // Named before it starts: whatever happens from here on, a person knows what to look for.
+    context.output.progress(&format!("run {id}"));
+    context.aws.executions.start(id, &input).await
 }
 
 /// What the state machine is started with.
@@ -64,47 +78,48 @@ fn input(given: &Given) -> Result<Value, Error> {
     Ok(input)
 }
 
-async fn closed(context: &Context<'_>, id: &RunId) -> Result<Exit, Failure> {
-    let details = RunDetails::load(&context.aws.ports, id).await?;
-    print(context, &details);
-    Ok(Exit::of_run(&details.run).unwrap_or(Exit::Failed))
+/// What is known of a run that was followed to this end.
+pub(super) async fn ended(context: &Context<'_>, id: &RunId, end: CoreResult<End>) -> CoreResult<Ended> {
+    let ports = &context.aws.ports;
+    Ok(match end? {
+        End::Closed => Ended::Closed(Box::new(RunDetails::load(ports, id).await?)),
+        End::LeftOpen(execution) => Ended::LeftOpen(execution, RunDetails::find(ports, id).await?.map(Box::new)),
+        End::Interrupted => Ended::Interrupted,
+    })
 }
 
-/// The execution is over, but nobody closed the record.
-async fn left_open(context: &Context<'_>, id: &RunId, execution: ExecutionState) -> Result<Exit, Failure> {
-    let because = execution.cause.as_ref().or(execution.error.as_ref());
-    let because = because.map(|why| format!(": {why}")).unwrap_or_default();
-    let status = &execution.status;
-    let text = format!("the execution ended with {status}, but the record of the run is not closed{because}");
-    context.output.progress(&wrap("", &text));
-
-    let Some(details) = RunDetails::find(&context.aws.ports, id).await? else {
-        let result = json!({ "run": null, "execution": execution });
-        context
-            .output
-            .result(&result, |_| format!("run {id} ended before it was recorded"));
-        return Ok(Exit::of_execution(&execution));
-    };
-    print(context, &details);
-    if details.run.status == Status::RollbackFailed {
-        return Ok(Exit::RollbackFailed);
+/// Prints what came of a run that was followed.
+///
+/// # Errors
+/// Why it could not be started or followed.
+pub(super) fn show(context: &Context<'_>, id: &RunId, ended: &Ended) -> Result<Exit, Failure> {
+    let output = context.output;
+    if let Ended::Error(error) = ended {
+        return Err(error.clone().into());
     }
-    Ok(Exit::of_execution(&execution))
+    if let Ended::LeftOpen(..) = ended {
+        output.progress(&render::text::wrap("", &ended.because()));
+    }
+    match (ended, ended.details()) {
+        (_, Some(details)) => {
+            let now = context.aws.ports.clock.now();
+            // A line between progress and result, where both are on one screen.
+            output.progress("");
+            output.result(details, |style| render::run::result(details, now, style));
+        }
+        (Ended::LeftOpen(execution, _), None) => {
+            let result = json!({ "run": null, "execution": execution });
+            output.result(&result, |_| format!("run {id} ended before it was recorded"));
+        }
+        _ => interrupted(context, id),
+    }
+    Ok(ended.exit())
 }
 
-fn print(context: &Context<'_>, details: &RunDetails) {
-    let now = context.aws.ports.clock.now();
-    // A line between progress and result, where both are on one screen.
-    context.output.progress("");
-    context
-        .output
-        .result(details, |style| render::run::result(details, now, style));
-}
-
-fn interrupted(context: &Context<'_>, id: &RunId) -> Exit {
+fn interrupted(context: &Context<'_>, id: &RunId) {
     context.output.progress(&format!(
         "the run goes on\n  see it: {}\n  end it: {}",
-        context.global.command("show", id),
+        context.global.command("watch", id),
         context.global.command("abort", id)
     ));
     if context.output.json {
@@ -112,7 +127,6 @@ fn interrupted(context: &Context<'_>, id: &RunId) -> Exit {
             .output
             .result(&json!({ "run_id": id, "interrupted": true }), |_| String::new());
     }
-    Exit::Interrupted
 }
 
 #[cfg(test)]

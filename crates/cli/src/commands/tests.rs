@@ -3,8 +3,10 @@
 mod exporting;
 mod planning;
 mod reporting;
+mod running;
 mod scheduling;
 mod telling;
+mod terminal;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -174,11 +176,7 @@ async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -
         attachments: Account::new(),
     };
     let global = Cli::try_parse_from(["inoculate", "list"]).unwrap().global;
-    let output = Output {
-        json: false,
-        stdout: Style::PLAIN,
-        stderr: Style::PLAIN,
-    };
+    let output = Output::new(false, Style::PLAIN, Style::PLAIN);
     let context = Context {
         aws,
         global: &global,

@@ -179,7 +179,7 @@ mod tests {
             clock: &*ports.clock,
         };
         let function: FunctionName = name.parse().unwrap();
-        let outcome = attaching::attach(&access, &function, mode).await;
+        let outcome = attaching::attach(&access, &function, &[], mode).await;
         Done { function, outcome }
     }
 

@@ -41,6 +41,7 @@ fn label(subject: Subject) -> &'static str {
         Subject::Wrapper => "wrapper",
         Subject::TableVariable => "variable",
         Subject::Caps => "caps",
+        Subject::Calls => "calls",
         Subject::Table => "table",
         Subject::Permission => "permission",
         Subject::Lease => "lease",

@@ -5,10 +5,13 @@ use inoculate_core::run::Run;
 use super::style::Style;
 use super::text::{clean, count, time};
 
-/// Two lines a run: a run id alone may fill a line.
-pub fn text(runs: &[Run], style: Style) -> String {
+/// Two lines a run: a run id alone may fill a line. `is_all` is whether every run was asked for.
+pub fn text(runs: &[Run], is_all: bool, style: Style) -> String {
     if runs.is_empty() {
-        return "no runs yet; start one with `inoculate run FILE`".to_owned();
+        return match is_all {
+            true => "no runs yet; start one with `inoculate run FILE`".to_owned(),
+            false => "no such runs; `inoculate list` shows the latest of all".to_owned(),
+        };
     }
     let lines = runs.iter().map(|run| {
         let verdict = run

@@ -5,10 +5,15 @@ mod calls;
 pub mod doctor;
 pub mod error;
 pub mod findings;
+pub mod github;
 pub mod halt;
 pub mod import;
+pub mod init;
 pub mod journal;
+pub mod junit;
 pub mod list;
+pub mod live;
+pub mod markdown;
 pub mod plan;
 pub mod problems;
 pub mod progress;
@@ -16,6 +21,7 @@ pub mod run;
 pub mod schedule;
 mod sizing;
 pub mod style;
+pub mod suite;
 pub mod text;
 
 #[cfg(test)]

@@ -340,8 +340,8 @@ fn made_calls(fails: bool) -> CallsByName {
     made
 }
 
-/// A run of the layer: half of the requests met the fault, and the layer of one environment refused the lease.
-pub(crate) fn layered() -> RunDetails {
+/// The experiment of the runs of the layer.
+fn layered_experiment() -> Experiment {
     let experiment = inoculate_core::read::experiment_from_text(
         "name: payments-slow
 hypothesis: Customers place their orders within a second even when payments takes a second longer.
@@ -358,51 +358,77 @@ steady_state:
     tolerance: { above_control_at_most: 5 }
 ",
     );
-    let experiment = experiment.unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let measured = |from: i64, until: i64, stage: Stage, requests: u64, failed: u64, problems: Vec<LayerProblems>| {
-        let window = Window {
-            from: at(from),
-            until: at(until),
-        };
-        let sketches = seen_by_layers(stage, requests, failed);
-        let written = Written { sketches, problems };
-        let findings = experiment.steady_state.iter().map(|measure| {
-            let layer = measure.layer.as_ref().unwrap();
-            let seen = written.of(layer.function.as_str()).seen;
-            let window = GroupWindow {
-                stage,
-                seen: &seen,
-                lasted: window.until.duration_since(window.from),
-                lag: SignedDuration::ZERO,
-                measures: 2,
-                percent: 50.0,
-                baseline: None,
-            };
-            judge_groups(measure, layer, &window)
-        });
-        let functions = experiment.functions().into_iter();
-        Measured {
-            at: at(until),
-            window,
-            findings: findings.collect(),
-            seen: functions
-                .map(|name| SeenSummary::of(name, stage, &written.of(name.as_str())))
-                .collect(),
-        }
+    experiment.unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// What was measured of so many requests in each group, of which so many of the experimental one failed.
+fn layered_measured(
+    from: i64,
+    until: i64,
+    stage: Stage,
+    (requests, failed): (u64, u64),
+    problems: Vec<LayerProblems>,
+) -> Measured {
+    let experiment = layered_experiment();
+    let window = Window {
+        from: at(from),
+        until: at(until),
     };
+    let sketches = seen_by_layers(stage, requests, failed);
+    let written = Written { sketches, problems };
+    let findings = experiment.steady_state.iter().map(|measure| {
+        let layer = measure.layer.as_ref().unwrap();
+        let seen = written.of(layer.function.as_str()).seen;
+        let window = GroupWindow {
+            stage,
+            seen: &seen,
+            lasted: window.until.duration_since(window.from),
+            lag: SignedDuration::ZERO,
+            measures: 2,
+            percent: 50.0,
+            baseline: None,
+        };
+        judge_groups(measure, layer, &window)
+    });
+    let functions = experiment.functions().into_iter();
+    Measured {
+        at: at(until),
+        window,
+        findings: findings.collect(),
+        seen: functions
+            .map(|name| SeenSummary::of(name, stage, &written.of(name.as_str())))
+            .collect(),
+    }
+}
+
+/// A run of the layer whose faults are in place: for each round so far, the requests in each group, and how many of the
+/// experimental one failed.
+pub(crate) fn layered_under_way(rounds: &[(u64, u64)]) -> RunDetails {
+    let mut details = running();
+    details.faults = vec![];
+    details.experiment = Some(layered_experiment());
+    details.results.baseline = Some(layered_measured(0, 60, Stage::Baseline, (300, 0), vec![]));
+    let rounds = rounds.iter().zip(1..);
+    let rounds = rounds.map(|(seen, round)| layered_measured(64, 64 + 10 * round, Stage::Injection, *seen, vec![]));
+    details.results.observations = rounds.collect();
+    details
+}
+
+/// A run of the layer: half of the requests met the fault, and the layer of one environment refused the lease.
+pub(crate) fn layered() -> RunDetails {
     let refused = LayerProblems {
         function_arn: "shop-payments".to_owned(),
         problems: vec!["the lease is ignored: schema version 2 is later than 1".to_owned()],
     };
-    let during = measured(64, 114, Stage::Injection, 310, 140, vec![refused]);
+    let during = layered_measured(64, 114, Stage::Injection, (310, 140), vec![refused]);
     let because = during.findings[0].sentence.clone();
     let mut details = completed(Verdict::Deviated, during, Cause::Harm, &because);
     details.faults = vec![];
-    details.results.baseline = Some(measured(0, 60, Stage::Baseline, 300, 0, vec![]));
+    details.results.baseline = Some(layered_measured(0, 60, Stage::Baseline, (300, 0), vec![]));
     if let Some(evaluation) = &mut details.results.evaluation {
-        evaluation.recovery = Some(measured(188, 248, Stage::Recovery, 290, 0, vec![]));
+        evaluation.recovery = Some(layered_measured(188, 248, Stage::Recovery, (290, 0), vec![]));
     }
-    details.experiment = Some(experiment);
+    details.experiment = Some(layered_experiment());
     details
 }
 

@@ -151,7 +151,7 @@ fn progress_entry_by_entry() {
 #[test]
 fn progress_phase_by_phase() {
     let plan = Plan::of(&samples::experiment());
-    let line = |run: Option<&Run>, secs| progress::line(run, &plan, at(secs), Style::PLAIN);
+    let line = |run: Option<&Run>, secs| progress::line(run, Some(&plan), at(secs), Style::PLAIN);
     let opened = {
         let mut run = samples::running().run;
         run.phase = inoculate_core::run::Phase::Opened;
@@ -197,8 +197,8 @@ fn a_list_of_runs() {
         samples::refused().run,
         samples::rollback_failed().run,
     ];
-    assert_snapshot!(fits(list::text(&runs, Style::PLAIN)));
-    assert_snapshot!(list::text(&[], Style::PLAIN), @"no runs yet; start one with `inoculate run FILE`");
+    assert_snapshot!(fits(list::text(&runs, true, Style::PLAIN)));
+    assert_snapshot!(list::text(&[], true, Style::PLAIN), @"no runs yet; start one with `inoculate run FILE`");
 }
 
 #[test]
@@ -239,6 +239,7 @@ fn preflight(allowed: bool, refusals: Vec<Refusal>) -> Preflight {
             ready: true,
             allowed,
             tags: BTreeMap::new(),
+            calls: None,
         }],
         settings: vec![CurrentSetting {
             function: "shop-payments".parse().unwrap(),

@@ -2,6 +2,7 @@
 
 use inoculate_core::notice::is_unsafe;
 pub use inoculate_core::words::{amount, clean, clock, count, limits, secs_between, time};
+use unicode_width::UnicodeWidthChar;
 
 use super::style::Style;
 
@@ -27,6 +28,41 @@ pub fn harmless(text: &str, style: Style) -> String {
         rest = &rest[piece.len()..];
     }
     shown
+}
+
+/// How many columns of a terminal a line takes; colours take none.
+pub fn width(line: &str) -> usize {
+    let mut columns = 0;
+    let mut rest = line;
+    while let Some(letter) = rest.chars().next() {
+        let colour = colour(rest);
+        columns += match colour {
+            Some(_) => 0,
+            None => letter.width().unwrap_or(0),
+        };
+        rest = &rest[colour.map_or(letter.len_utf8(), str::len)..];
+    }
+    columns
+}
+
+/// As much of a text as fits into so many columns, with `…` where something is left out. For text without colours.
+pub fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fits = |letter: &char| {
+        let width = letter.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let start: String = text.chars().take_while(fits).collect();
+    if columns == 0 {
+        String::new()
+    } else {
+        format!("{start}…")
+    }
 }
 
 /// The code that a text begins with, if it is one that changes the colour.
@@ -116,6 +152,23 @@ mod tests {
         );
         let ours = format!("{}\n{}", colourful.bad("error"), colourful.dim("a"));
         assert_eq!(harmless(&ours, colourful), ours);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_text_fits_its_columns() {
+        for (text, columns, shown) in [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab…"),
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日…"),
+            ("abcd", 1, "…"),
+            ("abcd", 0, ""),
+        ] {
+            assert_eq!(cut(text, columns), shown, "{text} {columns}");
+            assert!(width(shown) <= columns);
+        }
+        assert_eq!(width("\x1b[1;31mdeviated\x1b[0m"), 8);
     }
 
     #[test]

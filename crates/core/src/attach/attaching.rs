@@ -9,13 +9,20 @@ use super::refusal::Refusal;
 use super::{Access, Mode, Outcome, Step, TRIES, carried_out, contended, ensure_changeable, existing};
 use crate::error::{Code, Error, Result};
 use crate::names::FunctionName;
+use crate::service::Service;
 
-/// Adds the layer, its variables and its policy to a function, unless they are there.
+/// Adds the layer, its variables and its policy to a function, unless they are there. Calls to `dependencies` pass through the
+/// layer then, beside those that do already.
 ///
 /// # Errors
 /// Only when the world cannot be asked, does not answer as it should, or the function cannot be changed now; a "no" is
 /// an [`Outcome`].
-pub async fn attach(access: &Access<'_>, function: &FunctionName, mode: Mode) -> Result<Outcome> {
+pub async fn attach(
+    access: &Access<'_>,
+    function: &FunctionName,
+    dependencies: &[Service],
+    mode: Mode,
+) -> Result<Outcome> {
     // What the try before was to do, when the function was another by then.
     let mut tried: Vec<Step> = Vec::new();
     for _ in 0..TRIES {
@@ -30,7 +37,7 @@ pub async fn attach(access: &Access<'_>, function: &FunctionName, mode: Mode) ->
         let policies = access.attachments.role_policies(&now.role).await?;
         let record = access.attachments.record(&now.arn).await?;
         let has_policy = policies.contains(&ours.policy);
-        let addition = match add(&now, has_policy, &ours, &version, record.as_ref()) {
+        let addition = match add(&now, has_policy, &ours, &version, dependencies, record.as_ref()) {
             Ok(addition) => addition,
             Err(refusals) => return Ok(Outcome::refused(refusals)),
         };

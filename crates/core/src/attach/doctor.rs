@@ -16,6 +16,7 @@ use super::refusal::{policy_command, tag_command};
 use crate::error::{Code, Error, Result};
 use crate::lease::Lease;
 use crate::names::{FunctionName, RunId};
+use crate::passing::{DEPENDENCIES, Passing};
 
 /// The advice before the command that adds the layer.
 const ADD_IT: &str = "add it:";
@@ -42,6 +43,8 @@ pub enum Subject {
     TableVariable,
     /// The owner does not forbid or cap faults.
     Caps,
+    /// The calls that are meant to meet faults pass through the layer.
+    Calls,
     /// The table answers whoever asks now.
     Table,
     /// The role may use the table.
@@ -146,6 +149,7 @@ pub async fn examine(access: &Access<'_>, function: &FunctionName) -> Result<Vec
         wrapper(&now, &attach),
         table_variable(&now, &ours, &attach),
         caps(&now.variables),
+        calls(&now),
         table(&ours, &lease),
         permission(access, &now, &ours, policies).await,
     ];
@@ -289,6 +293,31 @@ fn caps(variables: &Variables) -> Check {
         )
         .help("set a number from 0 to 100, or nothing"),
     }
+}
+
+/// Which calls pass through the layer, and which faults could therefore not happen.
+fn calls(now: &Configuration) -> Check {
+    let passing = Passing::read(&now.runtime, |name| now.variables.get(name));
+    let list = |services: &mut dyn Iterator<Item = &str>| services.collect::<Vec<_>>().join(", ");
+    let mut wrong: Vec<String> = Vec::new();
+    if !passing.unknown.is_empty() {
+        let names = list(&mut passing.unknown.iter().map(String::as_str));
+        wrong.push(format!("{DEPENDENCIES} names what is no service: {names}"));
+    }
+    let in_vain = passing.in_vain.iter();
+    wrong.extend(in_vain.map(|(service, reason)| format!("calls to {} meet no fault: {reason}", service.name())));
+    let passes = match passing.services.len() {
+        0 => "no calls pass through the layer, so none meet faults".to_owned(),
+        _ => {
+            let names = list(&mut passing.services.iter().map(|service| service.name()));
+            format!("calls to {names} pass through the layer")
+        }
+    };
+    if wrong.is_empty() {
+        return Check::ok(Subject::Calls, passes);
+    }
+    Check::problem(Subject::Calls, format!("{}; {passes}", wrong.join("; ")))
+        .help("see \"Calls to AWS\" in docs/layer.md")
 }
 
 fn table(ours: &Ours, lease: &Result<Option<Lease>>) -> Check {

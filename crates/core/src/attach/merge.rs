@@ -6,6 +6,8 @@ use super::configuration::{Configuration, Consent, LayerVersion, Ours, TABLE, Va
 use super::record::{Added, Record};
 use super::refusal::Refusal;
 use super::{Note, Step};
+use crate::passing::{self, DEPENDENCIES};
+use crate::service::Service;
 
 /// How many layers a function may have.
 ///
@@ -96,6 +98,7 @@ pub fn add(
     has_policy: bool,
     ours: &Ours,
     version: &LayerVersion,
+    dependencies: &[Service],
     record: Option<&Record>,
 ) -> Result<Addition, Vec<Refusal>> {
     let mut addition = Addition {
@@ -105,7 +108,7 @@ pub fn add(
         record: record.cloned().unwrap_or_else(|| Record::new(&now.arn)),
     };
     let layers = add_layer(now, ours, version, &mut addition);
-    let variables = add_variables(now, ours, &mut addition);
+    let variables = add_variables(now, ours, dependencies, &mut addition);
     if !has_policy {
         addition.steps.push(Step::Policy {
             role: now.role.clone(),
@@ -143,22 +146,32 @@ fn add_layer(now: &Configuration, ours: &Ours, version: &LayerVersion, addition:
 }
 
 /// The variables with ours among them.
-fn add_variables(now: &Configuration, ours: &Ours, addition: &mut Addition) -> Variables {
+fn add_variables(now: &Configuration, ours: &Ours, dependencies: &[Service], addition: &mut Addition) -> Variables {
     let mut variables = now.variables.clone();
-    for (name, value) in [(WRAPPER, WRAPPER_PATH), (TABLE, &ours.table)] {
+    let mut wanted = vec![(WRAPPER, WRAPPER_PATH.to_owned()), (TABLE, ours.table.clone())];
+    if !dependencies.is_empty() {
+        let named = now.variables.get(DEPENDENCIES).unwrap_or_default();
+        wanted.push((DEPENDENCIES, passing::with(named, dependencies)));
+    }
+    for (name, value) in wanted {
         let current = now.variables.get(name).map(str::to_owned);
-        if current.as_deref() == Some(value) {
+        if current.as_ref() == Some(&value) {
             continue;
         }
-        variables.set(name, Some(value));
+        variables.set(name, Some(&value));
         addition.steps.push(Step::Variable {
             name: name.to_owned(),
             from: current.clone(),
-            to: Some(value.to_owned()),
+            to: Some(value.clone()),
         });
+        // What is there by an attach that is on record was not there before the first.
+        let recorded = addition.record.variables.remove(name);
         let added = Added {
-            set: value.to_owned(),
-            before: current,
+            set: value,
+            before: match recorded {
+                Some(recorded) if Some(&recorded.set) == current.as_ref() => recorded.before,
+                _ => current,
+            },
         };
         addition.record.variables.insert(name.to_owned(), added);
     }
@@ -215,14 +228,19 @@ pub fn remove(now: &Configuration, ours: &Ours, record: Option<&Record>) -> Remo
     let told = other.map(|stack| Note::new(format!("what the stack {stack} attached stays")));
     removal.left.extend(told);
     let mut variables = now.variables.clone();
-    for (name, value) in [(WRAPPER, WRAPPER_PATH), (TABLE, &ours.table)] {
+    // What stands in the list of services may be of anybody, so without a record it stays.
+    for (name, value) in [
+        (WRAPPER, Some(WRAPPER_PATH)),
+        (TABLE, Some(ours.table.as_str())),
+        (DEPENDENCIES, None),
+    ] {
         let Some(current) = now.variables.get(name) else {
             continue;
         };
         let is_of_other = name == WRAPPER && other.is_some();
         let fate = match record {
             Some(record) => by_record(record, name, current),
-            None if current == value && !is_of_other => Fate::Becomes(None),
+            None if Some(current) == value && !is_of_other => Fate::Becomes(None),
             None => Fate::Stays(None),
         };
         match fate {

@@ -8,6 +8,8 @@ use super::merge::{Addition, Change, MOST_BYTES, MOST_LAYERS, add, obstacles, re
 use super::record::Record;
 use super::refusal::{Reason, Refusal};
 use super::{Outcome, Step};
+use crate::passing::DEPENDENCIES;
+use crate::service::Service;
 
 const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
 const LAYER: &str = "arn:aws:lambda:eu-west-1:123456789012:layer:inoculate-layer";
@@ -41,6 +43,15 @@ fn function(layers: &[&str], variables: &[(&str, &str)]) -> Configuration {
     }
 }
 
+/// Somebody asks for other services with every second version.
+fn services(number: u32) -> &'static [Service] {
+    if number.is_multiple_of(2) {
+        &[Service::DynamoDb]
+    } else {
+        &[Service::Lambda, Service::Sqs]
+    }
+}
+
 /// A function as Lambda and IAM have it, and what is recorded of it.
 #[derive(Debug, Clone, PartialEq)]
 struct World {
@@ -67,6 +78,7 @@ impl World {
             self.has_policy,
             &ours(),
             &version(number),
+            services(number),
             self.record.as_ref(),
         )?;
         if !addition.steps.is_empty() {
@@ -95,6 +107,7 @@ impl World {
         let mut variables = self.function.variables.clone();
         variables.set(WRAPPER, None);
         variables.set(TABLE, None);
+        variables.set(DEPENDENCIES, None);
         let layers = self.function.layers.iter().filter(|arn| !ours().is_layer(arn));
         (layers.cloned().collect(), variables)
     }
@@ -116,10 +129,12 @@ fn foreign_layers() -> impl Strategy<Value = Vec<String>> {
 fn worlds() -> impl Strategy<Value = World> {
     let table = prop_oneof![Just(None), Just(Some("inoculate")), Just(Some("mine"))];
     let wrapper = prop_oneof![Just(None), Just(Some(WRAPPER_PATH))];
+    let services = prop_oneof![Just(None), Just(Some("sqs, lambda")), Just(Some("other"))];
     let others = proptest::collection::btree_map("[A-Z]{1,4}", "[ -~é]{0,8}", 0..5);
     let present = proptest::option::of((1u32..6, any::<prop::sample::Index>()));
-    (foreign_layers(), present, others, wrapper, table, any::<bool>()).prop_map(
-        |(mut layers, present, others, wrapper, table, has_policy)| {
+    let variables = (wrapper, table, services);
+    (foreign_layers(), present, others, variables, any::<bool>()).prop_map(
+        |(mut layers, present, others, (wrapper, table, services), has_policy)| {
             if let Some((number, place)) = present {
                 layers.insert(place.index(layers.len() + 1), version(number).arn);
             }
@@ -128,6 +143,7 @@ fn worlds() -> impl Strategy<Value = World> {
             function.variables = others.into_iter().collect();
             function.variables.set(WRAPPER, wrapper);
             function.variables.set(TABLE, table);
+            function.variables.set(DEPENDENCIES, services);
             World {
                 function,
                 has_policy,
@@ -311,7 +327,7 @@ fn where_the_layer_cannot_go_a_person_is_told_what_to_write() {
 }
 
 fn refused(now: &Configuration) -> Vec<Reason> {
-    let refusals = add(now, false, &ours(), &version(3), None).unwrap_err();
+    let refusals = add(now, false, &ours(), &version(3), &[], None).unwrap_err();
     refusals.into_iter().map(|refusal| refusal.reason).collect()
 }
 
@@ -335,7 +351,7 @@ fn the_limits_of_lambda_are_kept() {
         &full,
         &[("LARGE", &huge), (WRAPPER, WRAPPER_PATH), (TABLE, "inoculate")],
     );
-    let addition = add(&now, true, &ours(), &version(3), None).unwrap();
+    let addition = add(&now, true, &ours(), &version(3), &[], None).unwrap();
     assert_eq!(addition.change.layers.unwrap()[4], version(3).arn);
     assert_eq!(addition.change.variables, None);
 }

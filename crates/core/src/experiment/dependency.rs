@@ -32,7 +32,8 @@ pub enum DependencyEffect {
         #[schemars(length(min = 1, max = 128))]
         reason: Option<String>,
     },
-    /// The service answers with this, without seeing the call.
+    /// The service answers with this, without seeing the call. Of calls to a host only those without TLS: nobody else can
+    /// answer one that is encrypted.
     Response {
         /// The HTTP status.
         #[schemars(range(min = 200, max = 599))]
@@ -72,6 +73,12 @@ pub enum DependencyEffect {
     /// DynamoDB does the first half of a batch, and says that the rest is unprocessed. A batch of one item is done. Only
     /// for `BatchWriteItem` and `BatchGetItem`.
     Unprocessed {},
+    /// What is sent and what comes back is slow. Only for calls to a host.
+    Bandwidth {
+        /// How many bytes a second, in each direction and on each connection.
+        #[schemars(range(min = 1, max = 1_000_000_000))]
+        bytes_per_second: u32,
+    },
 }
 
 impl DependencyEffect {
@@ -104,6 +111,9 @@ impl DependencyEffect {
                 keep_bytes: u64::from(keep_bytes),
             },
             DependencyEffect::Unprocessed {} => CallEffect::Unprocessed {},
+            DependencyEffect::Bandwidth { bytes_per_second } => CallEffect::Bandwidth {
+                bytes_per_second: u64::from(bytes_per_second),
+            },
         }
     }
 
@@ -126,6 +136,9 @@ impl DependencyEffect {
             DependencyEffect::Hang {} => format!("{calls} get no answer"),
             DependencyEffect::Truncation { keep_bytes } => format!("{calls} get answers of at most {keep_bytes} bytes"),
             DependencyEffect::Unprocessed {} => format!("{calls} have half of their batches done"),
+            DependencyEffect::Bandwidth { bytes_per_second } => {
+                format!("{calls} go at {bytes_per_second} bytes a second")
+            }
         }
     }
 }
@@ -139,6 +152,9 @@ fn words(calls: &Calls) -> String {
     words.push_str("calls");
     if let Some(service) = calls.service {
         words.push_str(&format!(" to {}", service.name()));
+    }
+    if let Some(host) = &calls.host {
+        words.push_str(&format!(" to {host}"));
     }
     let which = [calls.operations.join(", "), calls.resources.join(", ")];
     let which: Vec<String> = which.into_iter().filter(|text| !text.is_empty()).collect();
@@ -198,6 +214,12 @@ mod tests {
                 r#"{"kind":"unprocessed"}"#,
                 "in invocations of shop, calls to dynamodb have half of their batches done",
                 r#"{"effect":"unprocessed"}"#,
+            ),
+            (
+                r#"{"host":"*.example.com:8443","percent":50}"#,
+                r#"{"kind":"bandwidth","bytes_per_second":1000}"#,
+                "in invocations of shop, 50 percent of the calls to *.example.com:8443 go at 1000 bytes a second",
+                r#"{"effect":"bandwidth","bytes_per_second":1000}"#,
             ),
         ] {
             let fault = read(calls, effect);

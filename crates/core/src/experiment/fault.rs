@@ -218,8 +218,8 @@ pub enum Fault {
         #[serde(default)]
         at: At,
     },
-    /// Calls that invocations make to AWS go wrong. They have to pass through the layer: its variable
-    /// `INOCULATE_DEPENDENCIES` names the services.
+    /// Calls that invocations make to AWS, or to any host over HTTP, go wrong. They have to pass through the layer: its variable
+    /// `INOCULATE_DEPENDENCIES` names the services and hosts.
     Dependency {
         /// The function that makes the calls.
         function: FunctionName,

@@ -150,7 +150,7 @@ impl JsonSchema for Statistic {
         json_schema!({
             "type": "string",
             "pattern": LAYER_STATISTIC_PATTERN,
-            "description": "error_rate, http_5xx_rate, timeout_rate, requests_per_second or p50 to p99",
+            "description": "`error_rate`, `http_5xx_rate`, `timeout_rate`, `requests_per_second` or `p50` to `p99`",
         })
     }
 }

@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Delay;
+use crate::host::HostPattern;
 use crate::service::Service;
 
-/// The calls that meet a fault: all that fit everything said here. A service or a region must be.
+/// The calls that meet a fault: all that fit everything said here. Calls to AWS have a service or a region, all others a
+/// host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Calls {
@@ -26,6 +28,9 @@ pub struct Calls {
     /// In this region. None: in any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// To this host, or all of these. For calls over HTTP that do not pass through the layer as calls to a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostPattern>,
     /// So many percent of them, above 0; all when left out. Each call is decided by itself, so a retry may succeed.
     #[serde(default = "all", skip_serializing_if = "is_all")]
     #[schemars(range(min = 0, max = 100))]
@@ -79,6 +84,11 @@ pub enum CallEffect {
     },
     /// DynamoDB does the first half of a batch, and says that the rest is unprocessed. A batch of one is done.
     Unprocessed {},
+    /// What is sent and what comes back is slow, each by itself and on each connection. Only for calls to a host.
+    Bandwidth {
+        /// How many bytes a second.
+        bytes_per_second: u64,
+    },
 }
 
 /// One call, as far as it is known.
@@ -106,8 +116,14 @@ impl Calls {
 
     /// Whether a call to this service in this region may be one of these.
     pub fn may_include(&self, service: Service, region: Option<&str>) -> bool {
-        self.service.is_none_or(|wanted| wanted == service)
+        self.host.is_none()
+            && self.service.is_none_or(|wanted| wanted == service)
             && self.region.as_deref().is_none_or(|wanted| region == Some(wanted))
+    }
+
+    /// Whether a call to this host is one of these, apart from [`Calls::percent`].
+    pub fn include_host(&self, host: &str, port: u16) -> bool {
+        self.host.as_ref().is_some_and(|wanted| wanted.includes(host, port))
     }
 }
 
@@ -284,6 +300,7 @@ mod tests {
                 false,
             ),
             (r#"{"service":"dynamodb","operations":["PutItem"]}"#, false, false),
+            (r#"{"host":"*.amazonaws.com"}"#, false, false),
             (r#"{"service":"dynamodb","resources":["stock"]}"#, true, false),
             (r#"{"service":"dynamodb","resources":["stoc"]}"#, false, false),
             (

@@ -5,12 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::structure::{nearest, suggestion};
 use super::{Problem, alarms, child, guards};
 use crate::experiment::{
     AbortAlarm, BlastRadius, DependencyEffect, Fault, MAX_ROUNDS, MAX_RUN, Measure, Statistic, Windows,
 };
 use crate::expression::{Piece, pieces};
 use crate::fault::{FaultPlan, MAX_SECS};
+use crate::names::FunctionName;
 use crate::span::Span;
 
 /// The parts of an experiment that are sound by themselves.
@@ -80,7 +82,12 @@ fn reach(draft: &Draft, problems: &mut Vec<Problem>) {
     for (pointer, fault) in &draft.faults {
         if !radius.functions.is_empty() && !radius.functions.contains(fault.function()) {
             let message = format!("`{}` is outside the blast radius", fault.function());
-            let help = "a fault may touch only the functions listed in blast_radius.functions";
+            let known = radius.functions.iter().map(FunctionName::as_str);
+            let near = nearest(fault.function().as_str(), known);
+            let help = suggestion(
+                near,
+                "a fault may touch only the functions listed in blast_radius.functions",
+            );
             problems.push(Problem::at(child(pointer, "function"), message).help(help));
         }
     }

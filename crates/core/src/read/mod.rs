@@ -23,6 +23,7 @@ pub use document::Place;
 
 use crate::error::{Code, Error};
 use crate::experiment::{Experiment, MAX_EXPERIMENT_BYTES};
+use crate::names::MeasureName;
 use document::Document;
 
 /// One mistake in an experiment.
@@ -110,6 +111,20 @@ pub fn value_from_text(text: &str) -> Result<Value, Vec<Problem>> {
     } else {
         Err(document.problems)
     }
+}
+
+/// Where the names of the measures of a valid experiment stand in its text, in their order; without those that cannot be found.
+pub fn places_of_measures(text: &str) -> Vec<(MeasureName, Place)> {
+    let Ok(document) = Document::parse(text) else {
+        return vec![];
+    };
+    let measures = document.value["steady_state"].as_array().into_iter().flatten();
+    let places = measures.enumerate().filter_map(|(index, measure)| {
+        let name = measure["name"].as_str()?.parse().ok()?;
+        let place = document.place_of(&Problem::at(format!("/steady_state/{index}/name"), ""))?;
+        Some((name, place))
+    });
+    places.collect()
 }
 
 /// Reads an experiment from a value that was parsed already.

@@ -47,7 +47,7 @@ fn say(breach: &Breach<'_>, forms: &Forms) -> Problem {
             description(form),
         ),
         Rule::Words(words) => (not_right(), one_of(value, words)),
-        Rule::Pattern(_) => (not_right(), description(form)),
+        Rule::Pattern(_) => (not_right(), one_like(value, form)),
         Rule::Type(types) => wrong_type(&name, value, types, form, forms),
         Rule::MinItems(_) => (format!("{name} is empty"), "write at least one entry".to_owned()),
         Rule::MaxItems(limit) => (format!("{name} has too many entries"), format!("at most {limit}")),
@@ -131,7 +131,17 @@ fn one_of(value: &Value, words: &[String]) -> String {
     suggestion(near, &format!("one of {}", words.join(", ")))
 }
 
-fn suggestion(near: Option<&str>, known: &str) -> String {
+/// What would be right for a text of a form that words alone do not say. The words that its description quotes are right; what
+/// is more than a word there is an example, which nobody means.
+fn one_like(value: &Value, form: &Form) -> String {
+    let is_word = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let quoted = form.description.split('`').skip(1).step_by(2).filter(is_word);
+    let near = value.as_str().and_then(|word| nearest(word, quoted));
+    suggestion(near, &description(form))
+}
+
+/// What is known of a value, after what was probably meant.
+pub(super) fn suggestion(near: Option<&str>, known: &str) -> String {
     near.map_or_else(|| known.to_owned(), |near| format!("did you mean `{near}`? {known}"))
 }
 
@@ -157,7 +167,8 @@ fn fields(form: &Form) -> Vec<&str> {
     names.filter(|name| *name != "$schema").collect()
 }
 
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The word that was probably meant, if one of those that are known is near enough.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)

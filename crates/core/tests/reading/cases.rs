@@ -174,6 +174,10 @@ pub(crate) const BAD_VALUES: &[(&str, Edits)] = &[
         &[("statistic: p99", "statistic: «P99")],
     ),
     (
+        "statistic with a mistake in it",
+        &[("statistic: p99", "statistic: «Avarage")],
+    ),
+    (
         "negative rise",
         &[("rise_at_most_percent: 50", "rise_at_most_percent: «-50")],
     ),
@@ -233,6 +237,13 @@ pub(crate) const BAD_FAULTS: &[(&str, Edits)] = &[
         "fault outside of the blast radius",
         &[
             ("    function: shop-payments", "    function: «shop-checkout"),
+            ("functions: [shop-payments]", "functions: [«shop-payments]"),
+        ],
+    ),
+    (
+        "fault in a function with a mistake in its name",
+        &[
+            ("    function: shop-payments", "    function: «shop-paymets"),
             ("functions: [shop-payments]", "functions: [«shop-payments]"),
         ],
     ),
@@ -435,6 +446,17 @@ pub(crate) const GOOD_LAYER: &[(&str, Edits)] = &[
         ],
     ),
     (
+        "hosts that are slow",
+        &[
+            CALLS,
+            ("service: dynamodb, resources: [orders]", "host: '*.example.com:8443'"),
+            (
+                "kind: error, code: RequestLimitExceeded",
+                "kind: bandwidth, bytes_per_second: 1000",
+            ),
+        ],
+    ),
+    (
         "some calls that are late",
         &[
             CALLS,
@@ -475,6 +497,24 @@ pub(crate) const BAD_LAYER: &[(&str, Edits)] = &[
     (
         "calls by a field that is not known",
         &[CALLS, ("resources:", "«tables:")],
+    ),
+    (
+        "calls to a host with a path",
+        &[
+            CALLS,
+            (
+                "service: dynamodb, resources: [orders]",
+                "host: «https://api.example.com/pay",
+            ),
+        ],
+    ),
+    (
+        "an effect that no host has",
+        &[
+            CALLS,
+            ("- kind: dependency", "- «kind: dependency"),
+            ("service: dynamodb, resources: [orders]", "host: api.example.com"),
+        ],
     ),
     (
         "calls to everybody",
@@ -578,6 +618,15 @@ pub(crate) const BAD_LAYER: &[(&str, Edits)] = &[
             "  - kind: reserved_concurrency\n    function: shop-payments\n    executions: 0",
             "  - kind: cpu_pressure\n    function: shop-payments\n    threads: 2\n    longest: «16m",
         )],
+    ),
+    (
+        "statistic of the layer with a mistake in it",
+        &[
+            LATENCY,
+            HALF,
+            BY_LAYER,
+            ("shop-checkout, statistic: p99", "shop-checkout, statistic: «eror_rate"),
+        ],
     ),
     (
         "statistic that the layer does not have",

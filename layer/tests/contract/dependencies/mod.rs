@@ -11,6 +11,6 @@ mod observed;
 mod outage;
 mod rotation;
 mod rust;
-mod scene;
+pub(crate) mod scene;
 mod sdk;
 mod variables;

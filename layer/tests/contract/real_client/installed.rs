@@ -17,12 +17,13 @@ const OLDEST_NODE: u32 = 18;
 /// Whose existence says that the tests with Node did not run, and why. `cargo xtask test` shows it at its end.
 const NOT_RUN: &str = "node/not-run.txt";
 
-/// Not a test: installs both clients.
+/// Not a test: installs all clients.
 #[test]
 #[ignore = "run by `cargo xtask test`"]
 fn install() {
     python();
     node();
+    http_clients();
 }
 
 /// A folder of the sources of these tests.
@@ -35,6 +36,11 @@ pub(crate) fn python() -> &'static PythonEnv {
     static PYTHON: LazyLock<PythonEnv> =
         LazyLock::new(|| PythonEnv::prepare(&sources("python/requirements.txt")).unwrap());
     &PYTHON
+}
+
+/// A Python with clients of HTTP, and a Node that is new enough for them.
+pub(crate) fn http_clients() -> PythonEnv {
+    PythonEnv::prepare(&sources("clients/requirements.txt")).unwrap()
 }
 
 /// The program of Node's client. `None`, and a line that no test run hides, if there is no Node on this machine.

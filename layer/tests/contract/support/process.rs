@@ -66,6 +66,10 @@ pub(crate) fn environment(process: &mut Command, api: Option<SocketAddr>) {
         "https_proxy",
         "ALL_PROXY",
         "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "NODE_USE_ENV_PROXY",
+        "JAVA_TOOL_OPTIONS",
     ] {
         process.env_remove(name);
     }

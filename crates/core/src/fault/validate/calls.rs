@@ -5,13 +5,19 @@ use crate::fault::{CallEffect, Calls, known_status};
 use crate::service::Service;
 
 const MAX_NAMES: usize = 20;
+const MAX_BYTES_PER_SECOND: u64 = 1_000_000_000;
 
 /// The operations of which a part can be unprocessed.
 const BATCHES: [&str; 2] = ["BatchWriteItem", "BatchGetItem"];
 
 pub(super) fn check(calls: &Calls, effect: &CallEffect, need: &mut dyn FnMut(bool, &str)) {
-    let somewhere = calls.service.is_some() || calls.region.is_some();
-    need(somewhere, "dependency: calls need a service or a region");
+    let aws = calls.service.is_some() || calls.region.is_some();
+    let somewhere = aws || calls.host.is_some();
+    need(somewhere, "dependency: calls need a service, a region or a host");
+    need(
+        !aws || calls.host.is_none(),
+        "dependency: calls to a host have no service and no region",
+    );
     let (operations, resources) = (&calls.operations, &calls.resources);
     let named = operations.is_empty() && resources.is_empty() || calls.service.is_some();
     need(named, "dependency: operations and resources need a service");
@@ -33,7 +39,24 @@ pub(super) fn check(calls: &Calls, effect: &CallEffect, need: &mut dyn FnMut(boo
         percent > 0.0 && percent <= 100.0,
         "dependency: percent must be above 0, and at most 100",
     );
+    need(
+        calls.host.is_none() || is_for_hosts(effect),
+        "dependency: calls to a host can meet response, latency, refuse, reset, hang and bandwidth",
+    );
     check_effect(calls, effect, need);
+}
+
+/// Whether an effect needs to know nothing of a service.
+fn is_for_hosts(effect: &CallEffect) -> bool {
+    match effect {
+        CallEffect::Answer { .. }
+        | CallEffect::Latency { .. }
+        | CallEffect::Refuse {}
+        | CallEffect::Reset {}
+        | CallEffect::Hang {}
+        | CallEffect::Bandwidth { .. } => true,
+        CallEffect::Error { .. } | CallEffect::Truncate { .. } | CallEffect::Unprocessed {} => false,
+    }
 }
 
 fn check_effect(calls: &Calls, effect: &CallEffect, need: &mut dyn FnMut(bool, &str)) {
@@ -52,7 +75,7 @@ fn check_effect(calls: &Calls, effect: &CallEffect, need: &mut dyn FnMut(bool, &
                 "dependency: message must be at most 256 KB without control characters",
             );
             need(
-                calls.service.is_some(),
+                calls.service.is_some() || calls.host.is_some(),
                 "dependency: an error needs a service, which has it",
             );
             let known = calls
@@ -94,6 +117,16 @@ fn check_effect(calls: &Calls, effect: &CallEffect, need: &mut dyn FnMut(bool, &
             need(
                 valid,
                 "dependency: only BatchWriteItem and BatchGetItem of dynamodb can be unprocessed",
+            );
+        }
+        CallEffect::Bandwidth { bytes_per_second } => {
+            need(
+                (1..=MAX_BYTES_PER_SECOND).contains(bytes_per_second),
+                "dependency: bytes_per_second must be 1 to 1,000,000,000",
+            );
+            need(
+                calls.host.is_some(),
+                "dependency: only calls to a host can have less bandwidth",
             );
         }
         CallEffect::Refuse {} | CallEffect::Reset {} | CallEffect::Hang {} | CallEffect::Truncate { .. } => {}
@@ -149,6 +182,12 @@ mod tests {
             (dynamodb, r#"{"effect":"reset"}"#),
             (dynamodb, r#"{"effect":"truncate","keep_bytes":3}"#),
             (dynamodb, r#"{"effect":"unprocessed"}"#),
+            (
+                r#"{"host":"*.example.com:8443","percent":50.0}"#,
+                r#"{"effect":"bandwidth","bytes_per_second":1000}"#,
+            ),
+            (r#"{"host":"api.example.com"}"#, r#"{"effect":"reset"}"#),
+            (r#"{"host":"api.example.com"}"#, r#"{"effect":"answer","status":503}"#),
         ] {
             let plan = read(calls, effect).unwrap();
             let expected = format!(r#"[{{"kind":"dependency","calls":{calls},"effect":{effect}}}]"#);
@@ -160,7 +199,41 @@ mod tests {
     fn what_is_not_certainly_meant_is_refused() {
         let one = r#"{"service":"dynamodb"}"#;
         for (calls, effect, reason) in [
-            ("{}", r#"{"effect":"refuse"}"#, "calls need a service or a region"),
+            (
+                "{}",
+                r#"{"effect":"refuse"}"#,
+                "calls need a service, a region or a host",
+            ),
+            (
+                r#"{"host":"api.example.com","region":"eu-west-1"}"#,
+                r#"{"effect":"refuse"}"#,
+                "no service and no region",
+            ),
+            (
+                r#"{"host":"api.example.com","operations":["GetItem"]}"#,
+                r#"{"effect":"refuse"}"#,
+                "need a service",
+            ),
+            (
+                r#"{"host":"*"}"#,
+                r#"{"effect":"refuse"}"#,
+                "`*` is not a host like `api.example.com`",
+            ),
+            (
+                r#"{"host":"api.example.com"}"#,
+                r#"{"effect":"truncate","keep_bytes":1}"#,
+                "calls to a host can meet",
+            ),
+            (
+                r#"{"host":"api.example.com"}"#,
+                r#"{"effect":"bandwidth","bytes_per_second":0}"#,
+                "bytes_per_second must be",
+            ),
+            (
+                one,
+                r#"{"effect":"bandwidth","bytes_per_second":1}"#,
+                "only calls to a host",
+            ),
             (
                 r#"{"service":"dynamo"}"#,
                 r#"{"effect":"refuse"}"#,

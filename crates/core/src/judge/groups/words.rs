@@ -7,7 +7,7 @@ use crate::layer::Stage;
 
 impl Relation {
     /// A limit in words.
-    pub(crate) fn tolerated(self, limit: f64) -> String {
+    pub fn tolerated(self, limit: f64) -> String {
         let limit = rounded(limit);
         match self {
             Relation::AtMost => format!("at most {limit}"),
