@@ -1,12 +1,14 @@
 //! `cargo xtask test`: everything that CI checks.
 
-use std::process::Command;
+use std::fs::File;
+use std::io::Seek;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use inoculate_stack::{PythonEnv, target_dir, workspace_root};
 
 use crate::error::Error;
-use crate::process::{cargo, run as run_command};
+use crate::process::{cargo, run as run_command, shown};
 use crate::report::{duration, phase};
 
 /// The templates that cfn-lint checks.
@@ -14,6 +16,9 @@ const TEMPLATES: [&str; 2] = ["infra/template.yaml", "examples/shop/template.yam
 
 /// Where tests that need Node say what they did not run, and why: files whose names begin like this.
 const NOT_RUN: (&str, &str) = ("node", "not-run");
+
+/// The tests of the shop, and their modules: minutes of waiting for runs, during which the others can use the processor.
+const SHOP: (&str, [&str; 2]) = ("shop", ["getting_started::", "weaknesses::"]);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -59,15 +64,64 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             "real_client::installed::install",
         ];
         cargo_phase("clients of the Runtime API", &install, &only)?;
-        let install = [&["test", "--package", "inoculate-report", "--test", "browser"], locked].concat();
+        let install = [&["test", "--workspace", "--test", "browser"], locked].concat();
         let only = ["--", "--nocapture", "--exact", "--ignored", "install"];
         cargo_phase("browser of the report", &install, &only)?;
-        cargo_phase("tests", &["test", "--workspace"], locked)?;
+        let all = [&["test", "--workspace"], locked].concat();
+        cargo_phase("build of the tests", &all, &["--no-run"])?;
+        phase("tests", || {
+            let shop = Beside::start(cargo(&[&all, &["--test", SHOP.0][..]].concat()))?;
+            let skip = SHOP.1.iter().flat_map(|module| ["--skip", module]);
+            let skip: Vec<&str> = std::iter::once("--").chain(skip).collect();
+            let others = run_command(&mut cargo(&[&all, &skip[..]].concat()));
+            shop.end()?;
+            others
+        })?;
         print!("{}", not_run());
     }
 
     println!("\nall checks passed in {}", duration(start.elapsed()));
     Ok(())
+}
+
+/// A command that runs beside others, and is shown when it has ended.
+struct Beside {
+    child: Child,
+    shown: String,
+    output: File,
+}
+
+impl Beside {
+    fn start(mut command: Command) -> Result<Self, Error> {
+        let shown = shown(&command);
+        let failed = |source| Error::Start {
+            command: shown.clone(),
+            source,
+        };
+        let output = tempfile::tempfile().map_err(failed)?;
+        let both = [output.try_clone(), output.try_clone()];
+        let [out, err] = both.map(|file| file.map_err(failed));
+        let child = command.stdout(out?).stderr(err?).spawn().map_err(failed)?;
+        Ok(Self { child, shown, output })
+    }
+
+    /// Waits until it has ended, and prints what it has said.
+    fn end(mut self) -> Result<(), Error> {
+        let failed = |source| Error::Start {
+            command: self.shown.clone(),
+            source,
+        };
+        let status = self.child.wait().map_err(failed)?;
+        self.output.rewind().map_err(failed)?;
+        std::io::copy(&mut self.output, &mut std::io::stdout()).map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Failed {
+            command: self.shown,
+            status: status.to_string(),
+        })
+    }
 }
 
 /// What was not run, a line each.

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use inoculate_core::names::{FunctionName, RunId};
+use inoculate_core::passing::Dependency;
 use inoculate_core::service::Service;
 use inoculate_core::span::Span;
 use inoculate_report::Format;
@@ -199,9 +200,9 @@ pub enum Command {
         #[arg(value_name = "FUNCTION", required = true)]
         functions: Vec<FunctionName>,
 
-        /// Services whose calls pass through the layer, so that they can meet faults; added to those that do already
-        #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
-        dependencies: Vec<Service>,
+        /// Services and hosts whose calls pass through the layer, so that they can meet faults; added to those that do already
+        #[arg(long, value_name = "SERVICE|HOST", value_delimiter = ',', value_parser = dependency)]
+        dependencies: Vec<Dependency>,
 
         /// Say what would change, and change nothing
         #[arg(long)]
@@ -396,10 +397,13 @@ pub struct Init {
     pub file: Option<PathBuf>,
 }
 
-fn service(name: &str) -> Result<Service, String> {
-    Service::named(name).ok_or_else(|| {
+fn dependency(name: &str) -> Result<Dependency, String> {
+    name.parse().map_err(|_| {
         let known: Vec<&str> = Service::ALL.iter().map(|service| service.name()).collect();
-        format!("the services are {}", known.join(", "))
+        format!(
+            "the services are {}; a host is like api.example.com or *.example.com:443",
+            known.join(", ")
+        )
     })
 }
 

@@ -2,6 +2,8 @@
 //! `doctor` and the preflight of a run before that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +108,39 @@ impl Passing {
     }
 }
 
+/// What a function depends on: a service of AWS, or hosts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dependency {
+    /// A service of AWS.
+    Service(Service),
+    /// Hosts that are not AWS, or are called by other means than an SDK.
+    Host(HostPattern),
+}
+
+/// A text names neither a service nor a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a service nor a host")]
+pub struct DependencyError(String);
+
+impl FromStr for Dependency {
+    type Err = DependencyError;
+
+    fn from_str(text: &str) -> Result<Dependency, DependencyError> {
+        let service = Service::named(text).map(Dependency::Service);
+        let found = service.or_else(|| text.parse().ok().map(Dependency::Host));
+        found.ok_or_else(|| DependencyError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Dependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dependency::Service(service) => f.write_str(service.name()),
+            Dependency::Host(host) => host.fmt(f),
+        }
+    }
+}
+
 /// What a list of dependencies names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Named {
@@ -121,28 +156,31 @@ pub struct Named {
 pub fn named(list: &str) -> Named {
     let mut found = Named::default();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if let Some(service) = Service::named(name) {
-            found.services.insert(service);
-        } else if let Ok(host) = name.parse() {
-            found.hosts.insert(host);
-        } else {
-            found.unknown.push(name.to_owned());
+        match name.parse() {
+            Ok(Dependency::Service(service)) => drop(found.services.insert(service)),
+            Ok(Dependency::Host(host)) => drop(found.hosts.insert(host)),
+            Err(_) => found.unknown.push(name.to_owned()),
         }
     }
     found
 }
 
-/// A list with these services in it: those that are missing are added at its end. What is there stays as it is.
-pub fn with(list: &str, services: &[Service]) -> String {
+/// A list with these in it: those that are missing are added at its end. What is there stays as it is.
+pub fn with(list: &str, dependencies: &[Dependency]) -> String {
     let mut list = list.to_owned();
-    for service in services {
-        if named(&list).services.contains(service) {
+    for dependency in dependencies {
+        let named = named(&list);
+        let is_there = match dependency {
+            Dependency::Service(service) => named.services.contains(service),
+            Dependency::Host(host) => named.hosts.contains(host),
+        };
+        if is_there {
             continue;
         }
         if !list.trim().is_empty() && !list.trim_end().ends_with(',') {
             list.push(',');
         }
-        list.push_str(service.name());
+        list.push_str(&dependency.to_string());
     }
     list
 }
@@ -330,16 +368,22 @@ mod tests {
     }
 
     #[test]
-    fn services_are_added_to_a_list_and_nothing_is_taken_from_it() {
-        let (sqs, sns) = (Service::Sqs, Service::Sns);
-        for (before, services, after) in [
-            ("", &[sqs, sns][..], "sqs,sns"),
-            ("sns", &[sqs, sns], "sns,sqs"),
-            ("sns, other,", &[sqs], "sns, other,sqs"),
-            ("sqs", &[sqs], "sqs"),
+    fn dependencies_are_added_to_a_list_and_nothing_is_taken_from_it() {
+        for (before, added, after) in [
+            ("", &["sqs", "sns"][..], "sqs,sns"),
+            ("sns", &["sqs", "sns"], "sns,sqs"),
+            ("sns, other,", &["sqs"], "sns, other,sqs"),
+            ("sqs", &["sqs"], "sqs"),
+            (
+                "sqs",
+                &["*.example.com", "sqs", "payments:80"],
+                "sqs,*.example.com,payments:80",
+            ),
+            ("a.example.com", &["a.example.com"], "a.example.com"),
             ("x", &[], "x"),
         ] {
-            assert_eq!(with(before, services), after);
+            let added: Vec<Dependency> = added.iter().map(|name| name.parse().unwrap()).collect();
+            assert_eq!(with(before, &added), after);
         }
     }
 }

@@ -104,7 +104,7 @@ async fn calls_that_meet_no_fault_are_named_with_the_reason() {
         (
             vec![("INOCULATE_DEPENDENCIES", "lambda,sqss")],
             Problem,
-            "INOCULATE_DEPENDENCIES names what is no service: sqss; calls to lambda pass",
+            "INOCULATE_DEPENDENCIES names what is neither a service nor a host: sqss; calls to lambda pass",
         ),
         (
             vec![("INOCULATE_DEPENDENCIES", "lambda,stepfunctions")],

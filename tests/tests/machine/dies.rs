@@ -41,7 +41,10 @@ impl Shop<'_> {
             local,
             _customers: customers,
         };
-        shop.world("poll", &json!({ "functions": [PAYMENTS], "ms": 200 }));
+        shop.world(
+            "configure",
+            &json!({ "functions": [PAYMENTS], "more": { "INOCULATE_POLL_MS": "200" } }),
+        );
         shop
     }
 

@@ -17,6 +17,8 @@ async fn a_person_watches_a_run_and_aborts_it() {
     command.env_clear();
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     command.env("HOME", "/nonexistent");
+    // It would begin at home.
+    command.cwd(folder.path());
     for (name, value) in local.stack.env() {
         command.env(name, value);
     }

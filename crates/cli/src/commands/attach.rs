@@ -3,7 +3,7 @@
 use inoculate_core::attach::{Access, Mode, Outcome, attaching, detaching};
 use inoculate_core::error::Result;
 use inoculate_core::names::FunctionName;
-use inoculate_core::service::Service;
+use inoculate_core::passing::Dependency;
 use inoculate_core::span::Span;
 
 use super::Context;
@@ -33,7 +33,7 @@ pub(super) fn access<'a>(context: &'a Context<'_>, options: &'a str) -> Access<'
 pub(super) async fn attach(
     context: &Context<'_>,
     functions: &[FunctionName],
-    dependencies: &[Service],
+    dependencies: &[Dependency],
     mode: Mode,
 ) -> Exit {
     let options = context.global.options();

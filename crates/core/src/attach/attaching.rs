@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::{Access, Mode, Outcome, Step, TRIES, carried_out, contended, ensure_changeable, existing};
 use crate::error::{Code, Error, Result};
 use crate::names::FunctionName;
-use crate::service::Service;
+use crate::passing::Dependency;
 
 /// Adds the layer, its variables and its policy to a function, unless they are there. Calls to `dependencies` pass through the
 /// layer then, beside those that do already.
@@ -20,7 +20,7 @@ use crate::service::Service;
 pub async fn attach(
     access: &Access<'_>,
     function: &FunctionName,
-    dependencies: &[Service],
+    dependencies: &[Dependency],
     mode: Mode,
 ) -> Result<Outcome> {
     // What the try before was to do, when the function was another by then.

@@ -14,6 +14,7 @@ use super::detaching::is_held;
 use super::port::{Simulated, Trace};
 use super::refusal::{policy_command, tag_command};
 use crate::error::{Code, Error, Result};
+use crate::host::HostPattern;
 use crate::lease::Lease;
 use crate::names::{FunctionName, RunId};
 use crate::passing::{DEPENDENCIES, Passing};
@@ -298,20 +299,26 @@ fn caps(variables: &Variables) -> Check {
 /// Which calls pass through the layer, and which faults could therefore not happen.
 fn calls(now: &Configuration) -> Check {
     let passing = Passing::read(&now.runtime, |name| now.variables.get(name));
-    let list = |services: &mut dyn Iterator<Item = &str>| services.collect::<Vec<_>>().join(", ");
     let mut wrong: Vec<String> = Vec::new();
     if !passing.unknown.is_empty() {
-        let names = list(&mut passing.unknown.iter().map(String::as_str));
-        wrong.push(format!("{DEPENDENCIES} names what is no service: {names}"));
+        let names = passing.unknown.join(", ");
+        wrong.push(format!(
+            "{DEPENDENCIES} names what is neither a service nor a host: {names}"
+        ));
     }
     let in_vain = passing.in_vain.iter();
     wrong.extend(in_vain.map(|(service, reason)| format!("calls to {} meet no fault: {reason}", service.name())));
-    let passes = match passing.services.len() {
-        0 => "no calls pass through the layer, so none meet faults".to_owned(),
-        _ => {
-            let names = list(&mut passing.services.iter().map(|service| service.name()));
-            format!("calls to {names} pass through the layer")
-        }
+    wrong.extend(
+        passing
+            .hosts_in_vain
+            .map(|reason| format!("calls to hosts meet no fault: {reason}")),
+    );
+    let names = passing.services.iter().map(|service| service.name().to_owned());
+    let names: Vec<String> = names.chain(passing.hosts.iter().map(HostPattern::to_string)).collect();
+    let passes = if names.is_empty() {
+        "no calls pass through the layer, so none meet faults".to_owned()
+    } else {
+        format!("calls to {} pass through the layer", names.join(", "))
     };
     if wrong.is_empty() {
         return Check::ok(Subject::Calls, passes);

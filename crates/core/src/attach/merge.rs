@@ -6,8 +6,7 @@ use super::configuration::{Configuration, Consent, LayerVersion, Ours, TABLE, Va
 use super::record::{Added, Record};
 use super::refusal::Refusal;
 use super::{Note, Step};
-use crate::passing::{self, DEPENDENCIES};
-use crate::service::Service;
+use crate::passing::{self, DEPENDENCIES, Dependency};
 
 /// How many layers a function may have.
 ///
@@ -98,7 +97,7 @@ pub fn add(
     has_policy: bool,
     ours: &Ours,
     version: &LayerVersion,
-    dependencies: &[Service],
+    dependencies: &[Dependency],
     record: Option<&Record>,
 ) -> Result<Addition, Vec<Refusal>> {
     let mut addition = Addition {
@@ -146,7 +145,7 @@ fn add_layer(now: &Configuration, ours: &Ours, version: &LayerVersion, addition:
 }
 
 /// The variables with ours among them.
-fn add_variables(now: &Configuration, ours: &Ours, dependencies: &[Service], addition: &mut Addition) -> Variables {
+fn add_variables(now: &Configuration, ours: &Ours, dependencies: &[Dependency], addition: &mut Addition) -> Variables {
     let mut variables = now.variables.clone();
     let mut wanted = vec![(WRAPPER, WRAPPER_PATH.to_owned()), (TABLE, ours.table.clone())];
     if !dependencies.is_empty() {

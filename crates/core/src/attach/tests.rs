@@ -9,6 +9,7 @@ use super::record::Record;
 use super::refusal::{Reason, Refusal};
 use super::{Outcome, Step};
 use crate::passing::DEPENDENCIES;
+use crate::passing::Dependency;
 use crate::service::Service;
 
 const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";
@@ -43,12 +44,12 @@ fn function(layers: &[&str], variables: &[(&str, &str)]) -> Configuration {
     }
 }
 
-/// Somebody asks for other services with every second version.
-fn services(number: u32) -> &'static [Service] {
+/// Somebody asks for other dependencies with every second version.
+fn dependencies(number: u32) -> Vec<Dependency> {
     if number.is_multiple_of(2) {
-        &[Service::DynamoDb]
+        vec![Dependency::Service(Service::DynamoDb)]
     } else {
-        &[Service::Lambda, Service::Sqs]
+        ["lambda", "*.example.com"].map(|name| name.parse().unwrap()).to_vec()
     }
 }
 
@@ -78,7 +79,7 @@ impl World {
             self.has_policy,
             &ours(),
             &version(number),
-            services(number),
+            &dependencies(number),
             self.record.as_ref(),
         )?;
         if !addition.steps.is_empty() {
