@@ -11,6 +11,7 @@ mod getting_started;
 mod weaknesses;
 
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use inoculate_stack::{Deployment, Guarded, Stack, dev_binaries, workspace_root};
 use serde_json::{Value, json};
@@ -23,7 +24,13 @@ const ORDERS: &str = "shop-orders";
 const STANDBY_REGION: &str = "eu-central-1";
 
 /// Orders per second.
-const RATE: &str = "5";
+const RATE: &str = "4";
+
+/// One test after the other: together their shops are too much for two processors.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Inoculate and the shop, with the replica of the orders that the local stack does not make.
 fn open() -> Stack {

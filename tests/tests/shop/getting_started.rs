@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use inoculate_stack::{Stack, dev_binaries, workspace_root};
 
-use super::{HARDENED, NAIVE, open, traffic};
+use super::{HARDENED, NAIVE, open, traffic, turn};
 
 /// What a reader types first: the local stack, which the test opens itself.
 const OPENING: &str = "cargo xtask local";
@@ -44,6 +44,7 @@ fn typed(stack: &Stack, folder: &Path, command: &str) -> Output {
 
 #[test]
 fn somebody_who_follows_getting_started_sees_what_it_says() {
+    let _turn = turn();
     let document = std::fs::read_to_string(workspace_root().join("docs/getting-started.md")).unwrap();
     let mut steps = steps(&document);
     assert_eq!(steps.remove(0).command, OPENING);
