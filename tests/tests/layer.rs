@@ -229,10 +229,7 @@ async fn a_run_slows_half_of_the_orders_and_tells_what_both_halves_experienced()
     let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     std::fs::write(file.path(), experiment.to_string()).unwrap();
     let mut command = Command::new(dev_binaries().join("inoculate"));
-    command.envs(shop.stack.env()).args(["run", "--json"]).arg(file.path());
-    for name in Stack::ENV_REMOVED {
-        command.env_remove(name);
-    }
+    let command = shop.stack.reached_by(command.args(["run", "--json"]).arg(file.path()));
     let output = command.output().unwrap();
     let told: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {output:?}\n{}", shop.stack.log_tail(20)));

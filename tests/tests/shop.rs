@@ -60,21 +60,12 @@ fn world(stack: &Stack, action: &str, arguments: &Value) {
 
 fn inoculate(stack: &Stack, arguments: &[&str]) -> Output {
     let mut command = Command::new(dev_binaries().join("inoculate"));
-    command.args(arguments).envs(stack.env());
-    for name in Stack::ENV_REMOVED {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
+    stack.reached_by(command.args(arguments)).output().unwrap()
 }
 
 /// Customers of a checkout, for so long.
 fn traffic(stack: &Stack, checkout: &str, time: &str) -> Guarded {
     let mut command = Guarded::command(stack.python(), dev_binaries().join("shop-traffic"));
-    command
-        .args(["--function", checkout, "--rate", RATE, "--for", time])
-        .envs(stack.env());
-    for name in Stack::ENV_REMOVED {
-        command.env_remove(name);
-    }
+    stack.reached_by(command.args(["--function", checkout, "--rate", RATE, "--for", time]));
     Guarded::spawn(command).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -78,10 +78,7 @@ pub(crate) fn program(stack: &Stack, name: &str) -> Command {
 
 /// Gives a command this folder, and the variables that let it talk to the stack.
 pub(crate) fn talking<'a>(stack: &Stack, command: &'a mut Command, folder: &Path) -> &'a mut Command {
-    command.envs(stack.env()).current_dir(folder);
-    for variable in Stack::ENV_REMOVED {
-        command.env_remove(variable);
-    }
+    stack.reached_by(command).current_dir(folder);
     if !std::io::stdout().is_terminal() {
         command.env("NO_COLOR", "1");
     }

@@ -87,15 +87,15 @@ fn inline(inline: &Inline) -> String {
     }
 }
 
-/// What means something in Markdown or HTML, made to mean itself.
-fn escaped(text: &str) -> String {
+/// What means something in Markdown or HTML, made to mean itself, on one line.
+pub fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in clean(text).chars() {
         match letter {
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {
                 shown.push('\\');
                 shown.push(letter);
             }

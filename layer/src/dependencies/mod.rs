@@ -113,7 +113,7 @@ async fn start_services(proxy: &Arc<Proxy>, config: &Config, get: impl Fn(&str) 
                     forwarder: Arc::clone(&forwarder),
                     proxy: Arc::clone(proxy),
                 });
-                tokio::spawn(dependency.serve(listener));
+                tokio::spawn(serve(listener, move |stream| Arc::clone(&dependency).converse(stream)));
                 variables.push((service.endpoint_variable(), format!("http://{address}")));
             }
             Err(reason) => proxy.log.error(
@@ -145,7 +145,7 @@ async fn start_hosts(
                 named,
                 proxy: Arc::clone(proxy),
             });
-            tokio::spawn(hosts.serve(listener));
+            tokio::spawn(serve(listener, move |stream| Arc::clone(&hosts).converse(stream)));
             Some((hosts::variables::PROXY.to_owned(), format!("http://{address}")))
         }
         Err(reason) => {
@@ -175,6 +175,19 @@ async fn bind() -> Result<(TcpListener, String), String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?.to_string();
     Ok((listener, address))
+}
+
+/// Accepts connections, for ever, and serves each beside the others.
+async fn serve<Conversation>(listener: TcpListener, converse: impl Fn(TcpStream) -> Conversation)
+where
+    Conversation: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream))),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
 }
 
 /// Why nothing should pass through the layer if there is no table.
@@ -213,16 +226,6 @@ struct Dependency {
 }
 
 impl Dependency {
-    /// Accepts connections, for ever.
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).converse(stream))),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
-        }
-    }
-
     /// Serves one connection of the function.
     async fn converse(self: Arc<Self>, stream: TcpStream) {
         let breaker = Breaker::default();

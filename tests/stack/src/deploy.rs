@@ -105,7 +105,13 @@ impl Stack {
     #[must_use]
     pub fn python_command(&self) -> Command {
         let mut command = Command::new(self.python().python());
-        command.arg("-I").envs(self.env());
+        self.reached_by(command.arg("-I"));
+        command
+    }
+
+    /// Sets a command to talk to this stack as its root.
+    pub fn reached_by<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.envs(self.env());
         for name in Self::ENV_REMOVED {
             command.env_remove(name);
         }

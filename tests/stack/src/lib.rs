@@ -17,6 +17,7 @@
 //! The first use on a machine installs the packages of `requirements.txt`, with their hashes checked, into
 //! `target/python/`; later uses find them there. Nothing outside `target/` and a temporary folder is written.
 
+mod cache;
 mod deploy;
 mod error;
 mod guard;

@@ -1,14 +1,16 @@
 //! Packages of npm made from a lock file, for tests that need a program of Node.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sha2::{Digest, Sha256};
-
+use crate::cache;
 use crate::venv::{run, succeeded};
 use crate::{Error, target_dir};
+
+/// What says which packages there are.
+const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// The marker inside a folder that says everything was installed.
 const COMPLETE: &str = "complete";
@@ -29,18 +31,27 @@ impl NodePackages {
     /// # Errors
     /// When npm cannot install a package.
     pub fn prepare(sources: &Path, oldest: u32, what: &str) -> Result<Option<NodePackages>, Error> {
-        const FILES: [&str; 2] = ["package.json", "package-lock.json"];
-        let mut hash = Sha256::new();
-        for name in FILES {
+        Self::prepare_with(sources, oldest, what, &[], |_| {})
+    }
+
+    /// The same with something that is made of them: `make` gets the folder when the packages are there, once, and again when
+    /// one of the files in `sources` changes that `more` names.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn prepare_with(
+        sources: &Path,
+        oldest: u32,
+        what: &str,
+        more: &[&str],
+        make: impl FnOnce(&Path),
+    ) -> Result<Option<NodePackages>, Error> {
+        let read = |name: &&str| {
             let path = sources.join(name);
-            hash.update(fs::read(&path).map_err(Error::file("read", &path))?);
-        }
-        let key: String = hash
-            .finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            fs::read(&path).map_err(Error::file("read", &path))
+        };
+        let parts: Result<Vec<_>, Error> = FILES.iter().chain(more).map(read).collect();
+        let key = cache::key(parts?);
         let parent = target_dir().join("node");
         fs::create_dir_all(&parent).map_err(Error::file("make", &parent))?;
         let note = parent.join(format!("not-run-{key}.txt"));
@@ -53,12 +64,13 @@ impl NodePackages {
         }
         let _ = fs::remove_file(note);
 
-        let lock_path = parent.join(format!("{key}.lock"));
-        let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;
-        lock.lock().map_err(Error::file("lock", &lock_path))?;
+        let _lock = cache::lock(&parent, &key)?;
         let packages = NodePackages { dir: parent.join(key) };
-        if !packages.dir.join(COMPLETE).exists() {
-            packages.install(sources, &FILES)?;
+        let marker = packages.dir.join(COMPLETE);
+        if !marker.exists() {
+            packages.install(sources)?;
+            make(&packages.dir);
+            fs::write(&marker, b"").map_err(Error::file("write", &marker))?;
         }
         Ok(Some(packages))
     }
@@ -69,22 +81,20 @@ impl NodePackages {
         &self.dir
     }
 
-    fn install(&self, sources: &Path, files: &[&str]) -> Result<(), Error> {
+    fn install(&self, sources: &Path) -> Result<(), Error> {
         eprintln!("installing packages of npm in {} (once)", self.dir.display());
         if self.dir.exists() {
             fs::remove_dir_all(&self.dir).map_err(Error::file("remove", &self.dir))?;
         }
         fs::create_dir_all(&self.dir).map_err(Error::file("make", &self.dir))?;
-        for name in files {
+        for name in FILES {
             let copy = self.dir.join(name);
             fs::copy(sources.join(name), &copy).map_err(Error::file("write", &copy))?;
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(&self.dir);
-        succeeded("installing packages of npm", &run(&mut npm)?)?;
-        let marker = self.dir.join(COMPLETE);
-        fs::write(&marker, b"").map_err(Error::file("write", &marker))
+        succeeded("installing packages of npm", &run(&mut npm)?)
     }
 }
 

@@ -1,13 +1,11 @@
 //! Python virtual environments made from hash-pinned requirements.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use sha2::{Digest, Sha256};
-
-use crate::{Error, crate_dir, target_dir};
+use crate::{Error, cache, crate_dir, target_dir};
 
 /// The marker inside an environment that says everything was installed.
 const COMPLETE: &str = "complete";
@@ -37,15 +35,7 @@ impl PythonEnv {
     pub fn prepare(requirements: &Path) -> Result<Self, Error> {
         let text = fs::read(requirements).map_err(Error::file("read", requirements))?;
         let python = find_python(candidates())?;
-        let mut hash = Sha256::new();
-        hash.update(&text);
-        hash.update(python.version.as_bytes());
-        let key: String = hash
-            .finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let key = cache::key([&*text, python.version.as_bytes()]);
 
         let parent = target_dir().join("python");
         fs::create_dir_all(&parent).map_err(Error::file("make", &parent))?;
@@ -54,9 +44,7 @@ impl PythonEnv {
             return Ok(env);
         }
 
-        let lock_path = parent.join(format!("{key}.lock"));
-        let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;
-        lock.lock().map_err(Error::file("lock", &lock_path))?;
+        let _lock = cache::lock(&parent, &key)?;
         if !env.is_complete() {
             env.make(&python.program, requirements)?;
         }

@@ -33,10 +33,7 @@ fn steps(document: &str) -> Vec<Step> {
 /// The command as the shell of `cargo xtask local` runs it.
 fn typed(stack: &Stack, folder: &Path, command: &str) -> Output {
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir(folder).envs(stack.env());
-    for name in Stack::ENV_REMOVED {
-        shell.env_remove(name);
-    }
+    stack.reached_by(shell.args(["-c", command]).current_dir(folder));
     let path = std::env::var("PATH").unwrap_or_default();
     shell.env("PATH", format!("{}:{path}", dev_binaries().display()));
     shell.output().unwrap()

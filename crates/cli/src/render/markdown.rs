@@ -1,18 +1,24 @@
 //! Results as Markdown, for the summary of a CI job and for pull requests.
 
-use super::text::{clean, clock};
+use inoculate_report::markdown::escaped;
+
+use super::text::clock;
 use crate::outcome::Outcome;
 
 /// One run: what was to be shown, what came of it, and why.
 pub fn run(outcome: &Outcome) -> String {
-    let mut parts = vec![format!("## {}: {}", text(outcome.experiment.as_str()), outcome.word())];
+    let mut parts = vec![format!(
+        "## {}: {}",
+        escaped(outcome.experiment.as_str()),
+        outcome.word()
+    )];
     let experiment = outcome.details().and_then(|details| details.experiment.as_ref());
-    parts.extend(experiment.map(|experiment| format!("> {}", text(&experiment.hypothesis))));
-    parts.push(text(&outcome.because()));
+    parts.extend(experiment.map(|experiment| format!("> {}", escaped(&experiment.hypothesis))));
+    parts.push(escaped(&outcome.because()));
     let findings = outcome.findings().iter();
     let rows = findings.map(|finding| {
-        let measure = text(finding.measure.as_str());
-        format!("| {measure} | {} | {} |", finding.verdict, text(&finding.sentence))
+        let measure = escaped(finding.measure.as_str());
+        format!("| {measure} | {} | {} |", finding.verdict, escaped(&finding.sentence))
     });
     let rows: Vec<String> = rows.collect();
     if !rows.is_empty() {
@@ -40,9 +46,9 @@ pub fn scorecard(outcomes: &[Outcome]) -> String {
         let run = run.map_or("-".to_owned(), |id| format!("`{id}`"));
         format!(
             "| {} | {} | {} | {took} | {usd} | {run} |",
-            text(outcome.experiment.as_str()),
+            escaped(outcome.experiment.as_str()),
             outcome.word(),
-            text(&outcome.because())
+            escaped(&outcome.because())
         )
     });
     let rows: Vec<String> = rows.collect();
@@ -52,24 +58,6 @@ pub fn scorecard(outcomes: &[Outcome]) -> String {
     )
 }
 
-/// A text on one line that means nothing in Markdown or HTML.
-fn text(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in clean(text).chars() {
-        match letter {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' => {
-                escaped.push('\\');
-                escaped.push(letter);
-            }
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +65,7 @@ mod tests {
     #[test]
     fn a_text_stays_a_text() {
         assert_eq!(
-            text("<script> a|b `c` *d* [e](f)\n# g & h_i"),
+            escaped("<script> a|b `c` *d* [e](f)\n# g & h_i"),
             "&lt;script&gt; a\\|b \\`c\\` \\*d\\* \\[e\\](f) \\# g &amp; h\\_i"
         );
     }

@@ -8,8 +8,7 @@ use super::merge::{Addition, Change, MOST_BYTES, MOST_LAYERS, add, obstacles, re
 use super::record::Record;
 use super::refusal::{Reason, Refusal};
 use super::{Outcome, Step};
-use crate::passing::DEPENDENCIES;
-use crate::passing::Dependency;
+use crate::passing::{DEPENDENCIES, Dependency};
 use crate::service::Service;
 
 const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop";

@@ -22,9 +22,8 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use inoculate_core::host::HostPattern;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-use super::ACCEPT_PAUSE;
 use super::body::Passing;
 use super::forward::ForwardError;
 use super::pool::Pool;
@@ -70,18 +69,8 @@ impl Target {
 }
 
 impl Hosts {
-    /// Accepts connections, for ever.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).converse(stream))),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
-        }
-    }
-
     /// Serves one connection of the function.
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
+    pub(super) async fn converse(self: Arc<Self>, stream: TcpStream) {
         let breaker = Breaker::default();
         let socket = Socket::new(stream, breaker.clone());
         // Connections to hosts are those of this connection, so that the end of one is the end of what it was for.

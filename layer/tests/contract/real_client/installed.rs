@@ -2,20 +2,14 @@
 //!
 //! `cargo xtask test` runs [`install`] before the tests, so that they do not wait for it.
 
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, OnceLock};
 
-use inoculate_stack::{PythonEnv, target_dir};
-use sha2::{Digest, Sha256};
+use inoculate_stack::{NodePackages, PythonEnv};
 
 /// The Node that the packages need.
 const OLDEST_NODE: u32 = 18;
-
-/// Whose existence says that the tests with Node did not run, and why. `cargo xtask test` shows it at its end.
-const NOT_RUN: &str = "node/not-run.txt";
 
 /// Not a test: installs all clients.
 #[test]
@@ -47,21 +41,10 @@ pub(crate) fn http_clients() -> PythonEnv {
 pub(crate) fn node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let client = NODE.get_or_init(|| {
-        let note = target_dir().join(NOT_RUN);
-        fs::create_dir_all(note.parent().unwrap()).unwrap();
-        match missing() {
-            None => {
-                let _ = fs::remove_file(note);
-                Some(node_client())
-            }
-            Some(reason) => {
-                let text = format!("NOT RUN: the tests with Node, since {reason}\n");
-                fs::write(note, &text).unwrap();
-                // Not with `eprintln!`, of which nothing is seen of a test that succeeds.
-                std::io::stderr().write_all(text.as_bytes()).unwrap();
-                None
-            }
-        }
+        let (what, more) = ("the tests with Node", ["CMakeLists.txt", "requirements.txt"]);
+        let build = |directory: &Path| build(&directory.join("node_modules"), &directory.join("build"));
+        let packages = NodePackages::prepare_with(&sources("node"), OLDEST_NODE, what, &more, build).unwrap();
+        packages.map(|packages| packages.dir().join("node_modules/aws-lambda-ric/bin/index.mjs"))
     });
     client.as_deref()
 }
@@ -69,72 +52,6 @@ pub(crate) fn node() -> Option<&'static Path> {
 /// The folder with the packages of Node, as [`node`].
 pub(crate) fn node_modules() -> Option<&'static Path> {
     node()?.ancestors().nth(3)
-}
-
-/// What of Node is not there.
-fn missing() -> Option<String> {
-    let version = |program: &str| {
-        let output = Command::new(program).arg("--version").output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
-    let Some(node) = version("node") else {
-        return Some("there is no `node`".to_owned());
-    };
-    let major = node.trim_start_matches('v').split('.').next().unwrap_or_default();
-    if major.parse::<u32>().is_ok_and(|major| major < OLDEST_NODE) {
-        return Some(format!("Node is {node}, and they need v{OLDEST_NODE}"));
-    }
-    version("npm").is_none().then(|| "there is no `npm`".to_owned())
-}
-
-/// Installs the packages as they are locked, without running their scripts, and builds the native half of the client.
-fn node_client() -> PathBuf {
-    let names = [
-        "package.json",
-        "package-lock.json",
-        "CMakeLists.txt",
-        "requirements.txt",
-    ];
-    let mut hash = Sha256::new();
-    for name in names {
-        hash.update(fs::read(sources("node").join(name)).unwrap());
-    }
-    let key: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let parent = target_dir().join("node");
-    let (directory, complete) = (parent.join(&key), parent.join(&key).join("complete"));
-    let modules = directory.join("node_modules");
-    let program = modules.join("aws-lambda-ric/bin/index.mjs");
-
-    let lock = File::create(parent.join(format!("{key}.lock"))).unwrap();
-    lock.lock().unwrap();
-    if complete.exists() {
-        return program;
-    }
-    eprintln!(
-        "installing the packages of Node in {} (once; about two minutes)",
-        directory.display()
-    );
-    if directory.exists() {
-        fs::remove_dir_all(&directory).unwrap();
-    }
-    fs::create_dir_all(&directory).unwrap();
-    for name in &names[..2] {
-        fs::copy(sources("node").join(name), directory.join(name)).unwrap();
-    }
-    let mut npm = Command::new("npm");
-    run(npm
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(&directory));
-    build(&modules, &directory.join("build"));
-    fs::remove_dir_all(directory.join("build")).unwrap();
-    fs::write(complete, "").unwrap();
-    program
 }
 
 /// Builds the native half of the client with tools from PyPI.
@@ -165,6 +82,7 @@ fn build(modules: &Path, folder: &Path) {
     }
     run(&mut cmake);
     run(Command::new(tools.program("ninja")).args(["--quiet", "-C"]).arg(folder));
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 fn run(command: &mut Command) {
