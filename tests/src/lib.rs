@@ -27,6 +27,7 @@
 //! | [`machine`] | the state machine without Step Functions: the five steps in the order of the file |
 //! | [`terminal`] | a process in a pseudo terminal, its screen, and keys |
 //! | [`template`] | the CloudFormation templates as values |
+//! | [`documents`] | the commands that the documents tell people to type |
 //! | [`policy`] | what IAM says of the policies in a template |
 //! | [`contract`] | what every implementation of the ports must do; run against memory and the local stack |
 //!
@@ -76,6 +77,7 @@
 
 pub mod build;
 pub mod contract;
+pub mod documents;
 pub mod fail;
 pub mod machine;
 pub mod memory;

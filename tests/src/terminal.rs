@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 pub use portable_pty::CommandBuilder;
 use portable_pty::{Child, MasterPty, PtySize, SlavePty, native_pty_system};
 
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a test waits for what must come: longer than a whole run takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How large the terminal is.
 const SIZE: PtySize = PtySize {
@@ -55,13 +55,20 @@ impl Terminal {
 
     /// Waits until the screen shows a text.
     pub fn shows(&mut self, text: &str) {
-        let begin = Instant::now();
-        while !self.contents().contains(text) {
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "{text:?} is not on it:\n{}",
-                self.contents()
-            );
+        self.shows_between(text, "");
+    }
+
+    /// Waits until the screen shows both texts, one after the other, and answers what is between them.
+    pub fn shows_between(&mut self, begin: &str, end: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let contents = self.contents();
+            let rest = contents.split_once(begin).map(|(_, rest)| rest);
+            if let Some((between, _)) = rest.and_then(|rest| rest.split_once(end)) {
+                return between.to_owned();
+            }
+            let waited = started.elapsed();
+            assert!(waited < PATIENCE, "{begin:?} and {end:?} are not on it:\n{contents}");
             self.look();
         }
     }

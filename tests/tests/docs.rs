@@ -1,11 +1,12 @@
 //! The documents say what is so: their links lead somewhere, their examples are read, every kind of fault has its place.
 #![expect(clippy::unwrap_used, reason = "a test says what it found by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use inoculate_stack::workspace_root;
+use inoculate_tests::documents::{TYPED, commands, lines_of};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
@@ -29,6 +30,12 @@ impl Document {
             path,
         };
         paths.into_iter().map(read).collect()
+    }
+
+    /// Its path from the root of the workspace.
+    fn name(&self) -> String {
+        let path = self.path.strip_prefix(workspace_root()).unwrap();
+        path.to_string_lossy().into_owned()
     }
 
     fn events(&self) -> impl Iterator<Item = Event<'_>> {
@@ -190,4 +197,86 @@ fn every_kind_of_fault_is_explained() {
             "docs/faults.md says nothing of `{kind}`"
         );
     }
+}
+
+#[test]
+fn every_command_in_a_block_is_typed_by_a_test() {
+    let mut found = 0;
+    for document in Document::all() {
+        let name = document.name();
+        for command in commands(&name, &document.text) {
+            found += 1;
+            assert!(
+                command.is_apart() || TYPED.contains(&&*name),
+                "no test types this: {command:?}"
+            );
+        }
+        for language in ["", "text", "sh", "bash", "json"] {
+            for (number, line) in lines_of(&document.text, language) {
+                let is_command = ["$ ", "inoculate ", "cargo ", "aws ", "sam "]
+                    .iter()
+                    .any(|begin| line.starts_with(begin));
+                assert!(
+                    !is_command,
+                    "{name}:{number} is no block of the language `console`: {line}"
+                );
+            }
+        }
+    }
+    assert!(found > 60, "{found}");
+}
+
+/// What a command line uses: the command and its options.
+fn used(line: &str) -> Option<(String, BTreeSet<String>)> {
+    let (_, line) = line.split_once("inoculate ")?;
+    let mut words = line.split_whitespace();
+    let mut command = words.next()?.to_owned();
+    if ["schedule", "import"].contains(&&*command) {
+        command = format!("{command} {}", words.next().unwrap_or_default());
+    }
+    let of_every_command = ["--json", "--stack", "--region", "--profile"];
+    let options = words.map_while(|word| (!["|", "||", ">", ">>", "#"].contains(&word)).then_some(word));
+    let options = options.filter(|word| word.starts_with("--") && !of_every_command.contains(word));
+    let names = options.map(|option| option.split('=').next().unwrap_or(option).to_owned());
+    Some((command, names.collect()))
+}
+
+/// In a sentence a command has names that stand for others, so it is not typed as it is.
+#[test]
+fn every_command_in_a_sentence_uses_what_a_test_types() {
+    let documents = Document::all();
+    let mut lines = Vec::new();
+    for document in &documents {
+        let name = document.name();
+        lines.extend(commands(&name, &document.text).into_iter().map(|command| command.typed));
+        if name == "docs/ci.md" {
+            lines.extend(lines_of(&document.text, "yaml").map(|(_, line)| line.to_owned()));
+        }
+    }
+    let mut typed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (command, options) in lines.iter().filter_map(|line| used(line)) {
+        typed.entry(command).or_default().extend(options);
+    }
+    let mut found = 0;
+    for document in &documents {
+        let inline = document.events().filter_map(|event| match event {
+            Event::Code(code) if code.starts_with("inoculate ") => Some(code.into_string()),
+            _ => None,
+        });
+        for code in inline {
+            let (command, options) = used(&code).unwrap();
+            let known = typed.get(&command);
+            let of_a_group = typed
+                .keys()
+                .any(|typed| typed.starts_with(&format!("{} ", command.trim_end())));
+            let is_known = known.is_some_and(|known| options.is_subset(known)) || (of_a_group && options.is_empty());
+            assert!(
+                is_known,
+                "{}: no test types `{code}`; of `{command}` it types {known:?}",
+                document.name()
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 60, "{found}");
 }

@@ -15,6 +15,8 @@ mod console;
 mod deploys;
 #[path = "machine/dies.rs"]
 mod dies;
+#[path = "machine/documents.rs"]
+mod documents;
 #[path = "machine/guards.rs"]
 mod guards;
 #[path = "machine/local.rs"]

@@ -5,6 +5,8 @@
     reason = "a test says what it found by panicking"
 )]
 
+#[path = "shop/demo.rs"]
+mod demo;
 #[path = "shop/getting_started.rs"]
 mod getting_started;
 #[path = "shop/weaknesses.rs"]

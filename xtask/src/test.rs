@@ -18,7 +18,7 @@ const TEMPLATES: [&str; 2] = ["infra/template.yaml", "examples/shop/template.yam
 const NOT_RUN: (&str, &str) = ("node", "not-run");
 
 /// The tests of the shop, and their modules: minutes of waiting for runs, during which the others can use the processor.
-const SHOP: (&str, [&str; 2]) = ("shop", ["getting_started::", "weaknesses::"]);
+const SHOP: (&str, [&str; 3]) = ("shop", ["demo::", "getting_started::", "weaknesses::"]);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -73,7 +73,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             let shop = Beside::start(cargo(&[&all, &["--test", SHOP.0][..]].concat()))?;
             let skip = SHOP.1.iter().flat_map(|module| ["--skip", module]);
             let skip: Vec<&str> = std::iter::once("--").chain(skip).collect();
-            let others = run_command(&mut cargo(&[&all, &skip[..]].concat()));
+            let mut others = cargo(&[&all, &skip[..]].concat());
+            let others = run_command(others.env("RUST_TEST_THREADS", threads()));
             shop.end()?;
             others
         })?;
@@ -82,6 +83,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 
     println!("\nall checks passed in {}", duration(start.elapsed()));
     Ok(())
+}
+
+/// How many tests run at once: one more than there are processors, because most of the time is spent waiting for runs.
+fn threads() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors + 1).to_string()
 }
 
 /// A command that runs beside others, and is shown when it has ended.

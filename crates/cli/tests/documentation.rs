@@ -131,6 +131,19 @@ fn every_command_has_a_section_in_the_docs() {
     }
 }
 
+#[test]
+fn it_is_said_what_every_command_may_do() {
+    let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    let (_, section) = page
+        .split_once("\n## What a person needs to use the command\n")
+        .unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    for command in help::command().get_subcommands() {
+        let name = format!("`{}`", command.get_name());
+        assert!(section.contains(&name), "docs/deploy.md says nothing of {name}");
+    }
+}
+
 /// The recipes of `docs/ci.md`, by the section that each is in.
 fn recipes() -> Vec<(String, Yaml)> {
     let page = std::fs::read_to_string(root().join("docs/ci.md")).unwrap();

@@ -377,7 +377,8 @@ fn of_calls(effect: &DependencyEffect, of_region: bool) -> Texts {
             ),
             (
                 Capacity,
-                "A function that waits holds its environment, and what has arrived so far. Are there enough of them, and                  enough memory?",
+                "A function that waits holds its environment, and what has arrived so far. Are there enough of them, \
+                 and enough memory?",
             ),
             (
                 Fallback,

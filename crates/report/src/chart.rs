@@ -6,6 +6,8 @@
 
 mod axis;
 mod measure;
+#[cfg(test)]
+mod tests;
 mod time_line;
 
 use inoculate_core::judge::Verdict;

@@ -6,9 +6,9 @@ use inoculate_core::details::RunDetails;
 use inoculate_core::experiment::{Experiment, Fault};
 use inoculate_core::judge::Verdict;
 use inoculate_core::ports::Grounds;
-use inoculate_core::run::{Cause, Status};
+use inoculate_core::run::{Cause, Event, Status};
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::advice::{Weakness, look_for};
 use crate::document::{Block, Document, Inline, Line};
@@ -41,6 +41,28 @@ fn aborted() -> RunDetails {
         ending.cause = Cause::Operator;
         ending.detail = "ended by an operator: incident 4711".to_owned();
     }
+    details
+}
+
+/// A function with two faults, each for some of its requests.
+fn two_faults() -> RunDetails {
+    let mut details = samples::layered();
+    let match_country = |country: &str| json!([{ "field": "/country", "equals": country }]);
+    let faults = json!([
+        { "kind": "latency", "function": "shop-payments", "delay": "1s", "match": match_country("DE") },
+        { "kind": "hang", "function": "shop-payments", "match": match_country("FR") },
+    ]);
+    details.experiment.as_mut().unwrap().faults = serde_json::from_value(faults).unwrap();
+    details
+}
+
+/// Faults are in place, and nobody has looked at the system since.
+fn before_the_first_round() -> RunDetails {
+    let mut details = samples::layered_under_way(&[]);
+    details
+        .journal
+        .retain(|entry| !matches!(entry.event, Event::Observed { .. }));
+    details.run.rounds = 0;
     details
 }
 
@@ -83,6 +105,8 @@ fn all() -> Vec<(&'static str, RunDetails)> {
         ("rollback_failed", samples::rollback_failed()),
         ("under_way", samples::running()),
         ("groups_under_way", samples::layered_under_way(&[(60, 12), (120, 25)])),
+        ("two_faults", two_faults()),
+        ("before_the_first_round", before_the_first_round()),
         ("bare", bare()),
         ("strange", strange()),
     ]
@@ -105,32 +129,42 @@ fn as_html() {
     }
 }
 
-/// The elements that make the structure of a page, each with what it begins with, and how often it comes in a row.
+/// The elements that make the structure of a page, and how often one comes in a row. Of what only a page says, and of
+/// headings, the words too.
 fn outline(html: &str) -> String {
+    const STRUCTURE: [&str; 12] = [
+        "header", "h3", "section", "dl", "ul", "li", "table", "tr", "pre", "figure", "svg", "details",
+    ];
+    const WORDS: [&str; 8] = [
+        "h1",
+        "h2",
+        "dt",
+        "title",
+        "desc",
+        "summary",
+        "footer",
+        "p class=\"empty\"",
+    ];
     let mut lines: Vec<(String, u32)> = Vec::new();
     let mut depth = 0_usize;
-    for piece in html.split('<').skip(1) {
-        let (tag, text) = piece.split_once('>').unwrap_or((piece, ""));
-        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap_or_default();
-        if ![
-            "header", "h1", "h2", "h3", "section", "dl", "dt", "ul", "li", "table", "tr", "pre", "figure", "svg",
-            "details",
-        ]
-        .contains(&name)
-        {
+    for (place, _) in html.match_indices('<') {
+        let (tag, rest) = html[place + 1..].split_once('>').unwrap();
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+        let line = if WORDS.contains(&tag) {
+            format!(
+                "{}{name} {}",
+                "  ".repeat(depth),
+                words_until(rest, &format!("</{name}>"))
+            )
+        } else if !STRUCTURE.contains(&name) {
             continue;
-        }
-        if tag.starts_with('/') {
+        } else if tag.starts_with('/') {
             depth -= 1;
             continue;
-        }
-        let label = if ["h1", "h2", "dt"].contains(&name) {
-            format!(" {text}")
         } else {
-            String::new()
+            depth += 1;
+            format!("{}{name}", "  ".repeat(depth - 1))
         };
-        let line = format!("{}{name}{label}", "  ".repeat(depth));
-        depth += 1;
         match lines.last_mut().filter(|(last, _)| *last == line) {
             Some((_, times)) => *times += 1,
             None => lines.push((line, 1)),
@@ -141,6 +175,14 @@ fn outline(html: &str) -> String {
         .into_iter()
         .map(|(line, times)| if times > 1 { format!("{line} x{times}") } else { line });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The words of an element, without the tags in it.
+fn words_until(html: &str, end: &str) -> String {
+    let (inside, _) = html.split_once(end).unwrap();
+    let pieces = inside.split('<');
+    let words = pieces.map(|piece| piece.split_once('>').map_or(piece, |(_, words)| words));
+    words.collect()
 }
 
 /// Every word of a document, those of plots' tables included.
@@ -368,6 +410,7 @@ fn there_is_advice_for_every_kind_of_fault() {
                 "twice the same: {names:?}"
             );
             assert!(looks.iter().all(|look| !look.what.contains(['{', '}'])), "{looks:?}");
+            assert!(looks.iter().all(|look| !look.what.contains("  ")), "{looks:?}");
             table.push(format!("  {}: {}", measure.name, names.join(", ")));
             weaknesses.extend(names);
         }

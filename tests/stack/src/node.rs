@@ -12,9 +12,6 @@ use crate::{Error, target_dir};
 /// What says which packages there are.
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
-/// The marker inside a folder that says everything was installed.
-const COMPLETE: &str = "complete";
-
 /// A folder with `node_modules`.
 #[derive(Debug, Clone)]
 pub struct NodePackages {
@@ -64,15 +61,13 @@ impl NodePackages {
         }
         let _ = fs::remove_file(note);
 
-        let _lock = cache::lock(&parent, &key)?;
-        let packages = NodePackages { dir: parent.join(key) };
-        let marker = packages.dir.join(COMPLETE);
-        if !marker.exists() {
-            packages.install(sources)?;
-            make(&packages.dir);
-            fs::write(&marker, b"").map_err(Error::file("write", &marker))?;
-        }
-        Ok(Some(packages))
+        let made = |dir: &Path| {
+            install(sources, dir)?;
+            make(dir);
+            Ok(())
+        };
+        let dir = cache::once(&parent, &key, |_| true, made)?;
+        Ok(Some(NodePackages { dir }))
     }
 
     /// The folder. Programs in it find the packages.
@@ -80,22 +75,19 @@ impl NodePackages {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
 
-    fn install(&self, sources: &Path) -> Result<(), Error> {
-        eprintln!("installing packages of npm in {} (once)", self.dir.display());
-        if self.dir.exists() {
-            fs::remove_dir_all(&self.dir).map_err(Error::file("remove", &self.dir))?;
-        }
-        fs::create_dir_all(&self.dir).map_err(Error::file("make", &self.dir))?;
-        for name in FILES {
-            let copy = self.dir.join(name);
-            fs::copy(sources.join(name), &copy).map_err(Error::file("write", &copy))?;
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&self.dir);
-        succeeded("installing packages of npm", &run(&mut npm)?)
+fn install(sources: &Path, dir: &Path) -> Result<(), Error> {
+    eprintln!("installing packages of npm in {} (once)", dir.display());
+    fs::create_dir_all(dir).map_err(Error::file("make", dir))?;
+    for name in FILES {
+        let copy = dir.join(name);
+        fs::copy(sources.join(name), &copy).map_err(Error::file("write", &copy))?;
     }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(dir);
+    succeeded("installing packages of npm", &run(&mut npm)?)
 }
 
 /// What of Node is not there.

@@ -7,9 +7,6 @@ use std::process::{Command, Output};
 
 use crate::{Error, cache, crate_dir, target_dir};
 
-/// The marker inside an environment that says everything was installed.
-const COMPLETE: &str = "complete";
-
 /// A virtual environment with everything installed.
 #[derive(Debug, Clone)]
 pub struct PythonEnv {
@@ -37,24 +34,35 @@ impl PythonEnv {
         let python = find_python(candidates())?;
         let key = cache::key([&*text, python.version.as_bytes()]);
 
-        let parent = target_dir().join("python");
-        fs::create_dir_all(&parent).map_err(Error::file("make", &parent))?;
-        let env = Self { dir: parent.join(&key) };
-        if env.is_complete() {
-            return Ok(env);
-        }
+        // The interpreter is a link to the one it was made with, which may have been removed since.
+        let usable = |dir: &Path| dir.join(PYTHON).exists();
+        let make = |dir: &Path| make(&python.program, dir, requirements);
+        let dir = cache::once(&target_dir().join("python"), &key, usable, make)?;
+        Ok(Self { dir })
+    }
 
-        let _lock = cache::lock(&parent, &key)?;
-        if !env.is_complete() {
-            env.make(&python.program, requirements)?;
-        }
-        Ok(env)
+    /// The folder with the source distributions of a requirements file, unpacked: downloaded on first use, found again until
+    /// the file or this environment changes.
+    ///
+    /// Only archives whose hashes are in the file are taken. pip asks each for its name and version, so what it is built
+    /// with must be in this environment. Nothing is installed.
+    ///
+    /// # Errors
+    /// When `pip` cannot download one of them, or it cannot be unpacked.
+    pub fn sources(&self, requirements: &Path) -> Result<PathBuf, Error> {
+        let text = fs::read(requirements).map_err(Error::file("read", requirements))?;
+        let key = format!(
+            "sources-{}",
+            cache::key([&*text, self.dir.as_os_str().as_encoded_bytes()])
+        );
+        let make = |dir: &Path| self.unpack_sources(requirements, dir);
+        cache::once(&target_dir().join("python"), &key, |_| true, make)
     }
 
     /// The interpreter of this environment.
     #[must_use]
     pub fn python(&self) -> PathBuf {
-        self.program("python")
+        self.dir.join(PYTHON)
     }
 
     /// A program that a package installed, such as `cfn-lint`.
@@ -69,49 +77,54 @@ impl PythonEnv {
         self.dir.join("bin")
     }
 
-    fn is_complete(&self) -> bool {
-        // The interpreter is a link to the one it was made with, which may have been removed since.
-        self.dir.join(COMPLETE).exists() && self.python().exists()
+    fn unpack_sources(&self, requirements: &Path, dir: &Path) -> Result<(), Error> {
+        const UNPACK: &str = "import pathlib, shutil, sys; [shutil.unpack_archive(one, sys.argv[2]) for one in pathlib.Path(sys.argv[1]).iterdir()]";
+        let archives = tempfile::tempdir().map_err(Error::file("make", std::env::temp_dir()))?;
+        let downloaded = run(pip(&self.python(), "download", requirements)
+            .args(["--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--dest"])
+            .arg(archives.path()))?;
+        succeeded(&format!("downloading {}", requirements.display()), &downloaded)?;
+        let unpacked = run(Command::new(self.python())
+            .args(["-I", "-c", UNPACK])
+            .args([archives.path(), dir]))?;
+        succeeded(&format!("unpacking {}", requirements.display()), &unpacked)
     }
+}
 
-    fn make(&self, python: &Path, requirements: &Path) -> Result<(), Error> {
-        if self.dir.exists() {
-            fs::remove_dir_all(&self.dir).map_err(Error::file("remove", &self.dir))?;
+/// Where the interpreter is in an environment.
+const PYTHON: &str = "bin/python";
+
+/// Makes the environment `dir` of an interpreter.
+fn make(python: &Path, dir: &Path, requirements: &Path) -> Result<(), Error> {
+    for module in ["venv", "ensurepip"] {
+        let found = run(Command::new(python).args(["-I", "-c", &format!("import {module}")]))?;
+        if !found.status.success() {
+            return Err(Error::PythonIncomplete {
+                python: python.to_owned(),
+                module,
+            });
         }
-        for module in ["venv", "ensurepip"] {
-            let found = run(Command::new(python).args(["-I", "-c", &format!("import {module}")]))?;
-            if !found.status.success() {
-                return Err(Error::PythonIncomplete {
-                    python: python.to_owned(),
-                    module,
-                });
-            }
-        }
-        eprintln!(
-            "making a Python environment in {} (once; about a minute)",
-            self.dir.display()
-        );
-        let made = run(Command::new(python).args(["-I", "-m", "venv"]).arg(&self.dir))?;
-        succeeded("making a Python virtual environment", &made)?;
-        let installed = run(Command::new(self.python())
-            .args([
-                "-I",
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-            ])
-            .args(["--require-hashes", "--only-binary", ":all:", "--requirement"])
-            .arg(requirements))?;
-        succeeded(
-            &format!("installing the packages of {}", requirements.display()),
-            &installed,
-        )?;
-        let marker = self.dir.join(COMPLETE);
-        fs::write(&marker, b"").map_err(Error::file("write", &marker))
     }
+    eprintln!(
+        "making a Python environment in {} (once; about a minute)",
+        dir.display()
+    );
+    let made = run(Command::new(python).args(["-I", "-m", "venv"]).arg(dir))?;
+    succeeded("making a Python virtual environment", &made)?;
+    let installed = run(pip(&dir.join(PYTHON), "install", requirements).args(["--only-binary", ":all:"]))?;
+    succeeded(
+        &format!("installing the packages of {}", requirements.display()),
+        &installed,
+    )
+}
+
+/// A command of an environment's pip about the packages of a file, with their hashes checked.
+fn pip(python: &Path, command: &str, requirements: &Path) -> Command {
+    let mut pip = Command::new(python);
+    pip.args(["-I", "-m", "pip", command, "--quiet", "--no-input"])
+        .args(["--disable-pip-version-check", "--require-hashes", "--requirement"])
+        .arg(requirements);
+    pip
 }
 
 #[derive(Debug)]
@@ -218,10 +231,9 @@ mod tests {
     fn a_python_without_venv_is_named_with_the_remedy() {
         let dir = tempfile::tempdir().unwrap();
         let python = program(dir.path(), "bare", "exit 1");
-        let env = PythonEnv {
-            dir: dir.path().join("env"),
-        };
-        let error = env.make(Path::new(&python), Path::new("none")).unwrap_err().to_string();
+        let error = make(Path::new(&python), &dir.path().join("env"), Path::new("none"))
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("has no `venv` module") && error.contains("python3-venv"),
             "{error}"

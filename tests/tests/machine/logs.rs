@@ -55,11 +55,14 @@ async fn every_line_of_a_run_names_it_and_none_holds_what_is_secret() {
                 line["level"].is_string() && line["message"].is_string(),
                 "{step}: {text}"
             );
+            let is_metric = line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == emf::NAMESPACE;
+            let is_placed = line["timestamp"].is_string() && line["target"].is_string();
+            assert!(is_metric || is_placed, "{step}: {text}");
             // The sweep, which looks every minute, is about no run when it finds none.
             let is_sweep = *step == "rollback" && line["run_id"] == "-";
             assert!(is_sweep || line["run_id"] == run_id.as_str(), "{step}: {text}");
             about_the_run += usize::from(!is_sweep);
-            metrics += usize::from(line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == emf::NAMESPACE);
+            metrics += usize::from(is_metric);
         }
         assert!(about_the_run > 0, "{step} says nothing of the run");
     }

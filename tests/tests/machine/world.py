@@ -22,22 +22,38 @@ def package(text):
     return code.getvalue()
 
 
-def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow"):
+def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow", runtime="provided.al2023"):
     """A function to experiment on. It is never invoked."""
     role = boto3.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     client = boto3.client("lambda")
-    tags = lambda value: {"inoculate": value} if value else {}
+    tagged = lambda value: {"inoculate": value} if value else {}
     made = client.create_function(
-        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role, Code={"ZipFile": package("first")},
-        Timeout=timeout, MemorySize=memory, Tags=tags(tag),
+        FunctionName=name, Runtime=runtime, Handler="bootstrap", Role=role, Code={"ZipFile": package("first")},
+        Timeout=timeout, MemorySize=memory, Tags=tagged(tag),
     )
-    source_arn = None
+    source_arn = mapping = None
     if source:
         url = boto3.client("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
         attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         source_arn = attributes["Attributes"]["QueueArn"]
-        client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tags(source_tag))
-    return {"arn": made["FunctionArn"], "source": source_arn}
+        mapping = client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tagged(source_tag))["UUID"]
+    return {"arn": made["FunctionArn"], "source": source_arn, "mapping": mapping}
+
+
+def tags(resource):
+    """The tags of something of Lambda."""
+    return boto3.client("lambda").list_tags(Resource=resource)["Tags"]
+
+
+def topic(name):
+    return boto3.client("sns").create_topic(Name=name)["TopicArn"]
+
+
+def received(queue):
+    """What is in a queue."""
+    client = boto3.client("sqs")
+    url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    return [m["Body"] for m in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])]
 
 
 def settings(name, version="$LATEST"):

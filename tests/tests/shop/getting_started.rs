@@ -1,62 +1,49 @@
-//! Every command of docs/getting-started.md, one after the other, as somebody who follows it types them.
+//! Every command of docs/getting-started.md, typed one after the other into the shell that it opens.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::os::unix::fs::symlink;
 
-use inoculate_stack::{Stack, dev_binaries, workspace_root};
+use inoculate_stack::workspace_root;
+use inoculate_tests::documents::{commands, page};
+use inoculate_tests::terminal::{CommandBuilder, Terminal};
 
-use super::{HARDENED, NAIVE, open, traffic, turn};
+use super::turn;
 
-/// What a reader types first: the local stack, which the test opens itself.
+const DOCUMENT: &str = "docs/getting-started.md";
+
+/// What a reader types first.
 const OPENING: &str = "cargo xtask local";
-
-/// One command of the document, and the exit code that it says.
-struct Step {
-    command: String,
-    exits_with: i32,
-}
-
-/// The lines that begin with `$`. After `# exits with N` stands what the reader will see instead of 0.
-fn steps(document: &str) -> Vec<Step> {
-    let commands = document.lines().filter_map(|line| line.strip_prefix("$ "));
-    let step = |line: &str| {
-        let (command, comment) = line.split_once(" # exits with ").unwrap_or((line, "0"));
-        let digits: String = comment.chars().take_while(char::is_ascii_digit).collect();
-        Step {
-            command: command.to_owned(),
-            exits_with: digits.parse().unwrap(),
-        }
-    };
-    commands.map(step).collect()
-}
-
-/// The command as the shell of `cargo xtask local` runs it.
-fn typed(stack: &Stack, folder: &Path, command: &str) -> Output {
-    let mut shell = Command::new("sh");
-    stack.reached_by(shell.args(["-c", command]).current_dir(folder));
-    let path = std::env::var("PATH").unwrap_or_default();
-    shell.env("PATH", format!("{}:{path}", dev_binaries().display()));
-    shell.output().unwrap()
-}
 
 #[test]
 fn somebody_who_follows_getting_started_sees_what_it_says() {
     let _turn = turn();
-    let document = std::fs::read_to_string(workspace_root().join("docs/getting-started.md")).unwrap();
-    let mut steps = steps(&document);
-    assert_eq!(steps.remove(0).command, OPENING);
-    assert!(steps.len() >= 8, "{}", steps.len());
+    let mut commands = commands(DOCUMENT, &page(DOCUMENT)).into_iter();
+    let opening = commands.next().unwrap().typed;
+    assert_eq!(opening, OPENING);
+    let mut words = opening.split(' ');
+    let mut local = CommandBuilder::new(words.next().unwrap());
+    local.args(words);
+    local.cwd(workspace_root());
+    local.env("SHELL", "sh");
 
-    let stack = open();
-    for checkout in [NAIVE, HARDENED] {
-        traffic(&stack, checkout, "3s").wait().unwrap();
-    }
-    let customers = [NAIVE, HARDENED].map(|checkout| traffic(&stack, checkout, "20m"));
+    let mut shell = Terminal::start(local);
+    shell.shows("This shell talks to the local stack");
+    // What the reader makes is not for this workspace.
     let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(workspace_root().join("examples"), folder.path().join("examples")).unwrap();
-    for Step { command, exits_with } in steps {
-        let output = typed(&stack, folder.path(), &command);
-        assert_eq!(output.status.code(), Some(exits_with), "{command}\n{output:?}");
+    symlink(workspace_root().join("examples"), folder.path().join("examples")).unwrap();
+    shell.press(&format!("cd {}\n", folder.path().display()));
+    let mut typed = 0;
+    for command in commands {
+        typed += 1;
+        shell.press(&format!("{}; echo \"it\" {typed} exited with $?.\n", command.typed));
+        let code = shell.shows_between(&format!("it {typed} exited with "), ".");
+        assert_eq!(
+            code,
+            command.exits_with.to_string(),
+            "{command:?}\n{}",
+            shell.contents()
+        );
     }
-    drop(customers);
+    assert!(typed >= 8, "{typed}");
+    shell.press("exit\n");
+    assert_eq!(shell.ends(), 0);
 }

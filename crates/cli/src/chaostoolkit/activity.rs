@@ -3,7 +3,11 @@
 use inoculate_core::names::FunctionName;
 use serde_json::{Map, Value};
 
+use super::parts::items;
 use super::variables::Variables;
+
+/// Where the probes of the steady state are.
+pub(super) const PROBES: &str = "/steady-state-hypothesis/probes";
 
 /// A function of the extension for AWS that Inoculate knows, with the arguments it takes.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +21,7 @@ pub(super) struct Known<M: 'static> {
 }
 
 /// What an activity has done, in a few words: its function, or its kind of provider, and its name.
-pub(super) fn label(activity: &Value) -> String {
+fn label(activity: &Value) -> String {
     let text = |pointer: &str| activity.pointer(pointer).and_then(Value::as_str);
     let by = text("/provider/func").or_else(|| text("/provider/type"));
     match (by, text("/name")) {
@@ -25,6 +29,56 @@ pub(super) fn label(activity: &Value) -> String {
         (Some(word), None) | (None, Some(word)) => word.to_owned(),
         (None, None) => "activity".to_owned(),
     }
+}
+
+/// Whether an activity only looks.
+pub(super) fn is_probe(activity: &Value) -> bool {
+    activity.get("type").and_then(Value::as_str) == Some("probe")
+}
+
+/// An entry of the method or of the rollbacks: an activity, or a `ref` to one.
+pub(super) struct Entry<'v> {
+    /// Where it is.
+    pub(super) pointer: String,
+    /// What is written there.
+    pub(super) written: &'v Value,
+    /// The activity and where that is, or why there is none.
+    pub(super) activity: Result<(String, &'v Value), String>,
+}
+
+impl Entry<'_> {
+    /// What it is, in a few words.
+    pub(super) fn label(&self) -> String {
+        match reference(self.written) {
+            Some(name) => format!("ref \"{name}\""),
+            None => label(self.written),
+        }
+    }
+}
+
+/// The entries of a list of activities.
+pub(super) fn entries<'v>(file: &'v Value, list: &str) -> impl Iterator<Item = Entry<'v>> {
+    items(file, list).map(move |(pointer, written)| Entry {
+        activity: match reference(written) {
+            Some(name) => referred(file, name),
+            None => Ok((pointer.clone(), written)),
+        },
+        pointer,
+        written,
+    })
+}
+
+fn reference(written: &Value) -> Option<&str> {
+    written.get("ref").and_then(Value::as_str)
+}
+
+/// The activity with a name, as Chaos Toolkit finds it: a probe of the steady state before an activity of the method, and the
+/// last of several.
+fn referred<'v>(file: &'v Value, name: &str) -> Result<(String, &'v Value), String> {
+    let mut named = items(file, "/method").chain(items(file, PROBES)).rev();
+    named
+        .find(|(_, activity)| activity.get("name").and_then(Value::as_str) == Some(name))
+        .ok_or_else(|| "no probe of the steady state and no activity of the method has this name".to_owned())
 }
 
 /// The arguments of an activity whose function is known, with values in the place of names.
@@ -48,6 +102,7 @@ pub(super) fn provided<M>(
             .find(|known| known.func == func)
             .ok_or_else(|| format!("Inoculate has nothing like {found}.{func}")),
         (Some("python"), Some(found), Some(func)) => Err(format!("Inoculate has nothing like {found}.{func}")),
+        _ if reference(activity).is_some() => Err("a `ref` is not followed here: write the probe itself".to_owned()),
         _ => Err("it has no provider that Chaos Toolkit knows".to_owned()),
     }
 }

@@ -5,14 +5,14 @@ mod draft;
 use std::collections::BTreeMap;
 
 use inoculate_core::names::FunctionName;
-use inoculate_core::read::experiment_from_value;
+use inoculate_core::read::{Problem, experiment_from_value, value_from_text};
 use inoculate_core::span::Span;
 use serde_json::{Map, Value, json};
 
 pub use super::actions::Source;
 use super::actions::{self, Made};
-use super::activity::label;
-use super::parts::{Part, child};
+use super::activity::{Entry, PROBES, entries, is_probe};
+use super::parts::{Part, child, items};
 use super::probes::{self, Measured};
 use super::variables::Variables;
 use super::windows::Needs;
@@ -26,6 +26,17 @@ pub struct Given {
     pub variables: BTreeMap<String, String>,
     /// Event source mappings, by UUID.
     pub event_sources: BTreeMap<String, Source>,
+}
+
+/// Reads the text of a file. JSON first: Chaos Toolkit reads it with a parser of JSON, to which tabs are blanks.
+///
+/// # Errors
+/// Why it is neither JSON nor YAML.
+pub fn read(text: &str) -> Result<Value, Vec<Problem>> {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => value_from_text(text),
+    }
 }
 
 /// Makes an experiment of one of Chaos Toolkit. `source` names the file, for the comments.
@@ -103,15 +114,14 @@ impl<'a> Importer<'a> {
 
     /// The probes of the steady state: measures and alarms.
     fn hypothesis(&mut self, file: &Value) {
-        const PROBES: &str = "/steady-state-hypothesis/probes";
         self.controls("/steady-state-hypothesis", &file["steady-state-hypothesis"]);
-        for (pointer, probe) in items(file, PROBES) {
-            self.controls(&pointer, probe);
-            let what = label(probe);
+        for entry in entries(file, PROBES) {
+            let (pointer, probe, what) = (&entry.pointer, entry.written, entry.label());
+            self.controls(pointer, probe);
             match probes::meant(probe, &self.variables) {
-                Ok(probes::Meant::Measure(measured)) => self.measure(&pointer, &what, probe, measured),
-                Ok(probes::Meant::Alarm { name, notes }) => self.alarm(&pointer, &what, name, notes),
-                Err(why) => self.left_out(&pointer, &what, why),
+                Ok(probes::Meant::Measure(measured)) => self.measure(pointer, &what, probe, measured),
+                Ok(probes::Meant::Alarm { name, notes }) => self.alarm(pointer, &what, name, notes),
+                Err(why) => self.left_out(pointer, &what, why),
             }
         }
     }
@@ -154,30 +164,39 @@ impl<'a> Importer<'a> {
 
     /// The actions of the method: faults. They are there together, from the first pause after one of them.
     fn method(&mut self, file: &Value) {
-        let candidates: Vec<(String, String, Result<actions::Meant, String>)> = items(file, "/method")
-            .filter(|(_, activity)| activity.get("ref").is_none() && !is_probe(activity))
-            .map(|(pointer, action)| {
-                let meant = actions::meant(action, &self.variables, &self.given.event_sources);
-                (pointer, label(action), meant)
+        let method: Vec<(Entry, Option<Result<actions::Meant, String>>)> = entries(file, "/method")
+            .map(|entry| {
+                let meant = self.meant(&entry);
+                (entry, meant)
             })
             .collect();
-        let changes_settings = candidates
+        let changes_settings = method
             .iter()
-            .any(|(_, _, meant)| matches!(meant, Ok(actions::Meant::Fault(made)) if made.percent.is_none()));
-        let mut candidates = candidates.into_iter().peekable();
+            .any(|(_, meant)| matches!(meant, Some(Ok(actions::Meant::Fault(made))) if made.percent.is_none()));
         let mut is_over = false;
-        for (pointer, activity) in items(file, "/method") {
-            self.controls(&pointer, activity);
-            self.pause(&pointer, activity, "before", is_over);
-            if candidates.peek().is_some_and(|(at, ..)| *at == pointer)
-                && let Some((pointer, what, meant)) = candidates.next()
-            {
-                is_over |= self.action(&pointer, &what, meant, changes_settings);
-            } else {
-                self.watched(&pointer, activity);
+        for (entry, meant) in method {
+            self.controls(&entry.pointer, entry.written);
+            self.pause(&entry, "before", is_over);
+            match meant {
+                Some(meant) => is_over |= self.action(&entry.pointer, &entry.label(), meant, changes_settings),
+                None => self.watched(&entry, "method"),
             }
-            self.pause(&pointer, activity, "after", is_over);
+            self.pause(&entry, "after", is_over);
         }
+    }
+
+    /// What an action does; `None` for an activity that only looks.
+    fn meant(&self, entry: &Entry) -> Option<Result<actions::Meant, String>> {
+        let activity = match &entry.activity {
+            Ok((_, activity)) if is_probe(activity) => return None,
+            Ok((_, activity)) => activity,
+            Err(why) => return Some(Err(why.clone())),
+        };
+        let dry = activity.get("dry").and_then(Value::as_str);
+        if matches!(dry, Some("actions" | "activities")) {
+            return Some(Err("it is marked `dry`: it is not meant to do anything".to_owned()));
+        }
+        Some(actions::meant(activity, &self.variables, &self.given.event_sources))
     }
 
     /// An action of the method. Says whether it ends a fault.
@@ -237,25 +256,35 @@ impl<'a> Importer<'a> {
         found.map(|(pointer, _)| pointer.clone())
     }
 
-    /// An activity of the method that only looks.
-    fn watched(&mut self, pointer: &str, activity: &Value) {
-        match activity.get("ref").and_then(Value::as_str) {
-            Some(name) => {
-                let why = "what is measured is measured all the time that the faults are there";
-                self.automatic(pointer, &format!("ref \"{name}\""), why);
+    /// An activity of a list that only looks.
+    fn watched(&mut self, entry: &Entry, list: &str) {
+        let (pointer, what) = (&entry.pointer, &entry.label());
+        let at = entry.activity.as_ref().map_or(pointer, |(at, _)| at);
+        match self
+            .parts
+            .iter()
+            .find(|part| part.pointer == *at && at.starts_with(PROBES))
+        {
+            Some(probe) if probe.why_left_out().is_none() => {
+                let why = "what is measured is measured all the time that the faults are there, and after it";
+                self.automatic(pointer, what, why);
             }
+            Some(_) => self.left_out(pointer, what, format!("{at}, to which it refers, is left out")),
             None => {
-                let why = "probes of the method have no tolerance, so nothing is judged by them";
-                self.left_out(pointer, &label(activity), why);
+                let why = format!("nothing is judged by a probe of the {list}, only by those of the steady state");
+                self.left_out(pointer, what, why);
             }
         }
     }
 
     /// A pause counts while a fault is there.
-    fn pause(&mut self, pointer: &str, activity: &Value, when: &str, is_over: bool) {
+    fn pause(&mut self, entry: &Entry, when: &str, is_over: bool) {
         if self.faults.is_empty() || is_over {
             return;
         }
+        let Ok((at, activity)) = &entry.activity else {
+            return;
+        };
         let Some(written) = activity.pointer(&format!("/pauses/{when}")) else {
             return;
         };
@@ -265,29 +294,39 @@ impl<'a> Importer<'a> {
         });
         match secs {
             Ok(secs) => self.needs.pauses += f64::max(secs, 0.0),
-            Err(why) => self.left_out(&format!("{pointer}/pauses/{when}"), "pause", why),
+            Err(why) => {
+                let pointer = format!("{at}/pauses/{when}");
+                // More than one entry may refer to it.
+                if !self.parts.iter().any(|part| part.pointer == pointer) {
+                    self.left_out(&pointer, "pause", why);
+                }
+            }
         }
     }
 
     /// The rollbacks: a run puts back whatever it changed.
     fn rollbacks(&mut self, file: &Value) {
-        for (pointer, action) in items(file, "/rollbacks") {
-            self.controls(&pointer, action);
-            let what = label(action);
-            let (kind, function) = match actions::meant(action, &self.variables, &self.given.event_sources) {
-                Ok(actions::Meant::Undoes { kind, function }) => (kind, function),
-                Ok(actions::Meant::Fault(made)) => (made.kind, made.function),
-                Err(why) => {
-                    self.left_out(&pointer, &what, why);
+        for entry in entries(file, "/rollbacks") {
+            let (pointer, what) = (&entry.pointer, &entry.label());
+            self.controls(pointer, entry.written);
+            let (kind, function) = match self.meant(&entry) {
+                Some(Ok(actions::Meant::Undoes { kind, function })) => (kind, function),
+                Some(Ok(actions::Meant::Fault(made))) => (made.kind, made.function),
+                Some(Err(why)) => {
+                    self.left_out(pointer, what, why);
+                    continue;
+                }
+                None => {
+                    self.watched(&entry, "rollbacks");
                     continue;
                 }
             };
             match self.fault_of(kind, &function) {
                 Some(first) => {
                     let why = format!("the run itself puts back what was there before {first}");
-                    self.automatic(&pointer, &what, why);
+                    self.automatic(pointer, what, why);
                 }
-                None => self.left_out(&pointer, &what, "nothing that was imported needs it"),
+                None => self.left_out(pointer, what, "nothing that was imported needs it"),
             }
         }
     }
@@ -310,18 +349,6 @@ impl<'a> Importer<'a> {
             }
         }
     }
-}
-
-/// The entries of a list with their pointers; none when there is no list.
-fn items<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (String, &'v Value)> + use<'v> {
-    let list = value.pointer(pointer).and_then(Value::as_array);
-    let pointer = pointer.to_owned();
-    let items = list.into_iter().flatten().enumerate();
-    items.map(move |(index, item)| (child(&pointer, index), item))
-}
-
-fn is_probe(activity: &Value) -> bool {
-    activity.get("type").and_then(Value::as_str) == Some("probe")
 }
 
 /// A text as a name: what names cannot have becomes `-`.

@@ -28,5 +28,5 @@ mod variables;
 mod windows;
 mod yaml;
 
-pub use import::{Draft, Given, Source, import};
+pub use import::{Draft, Given, Source, import, read};
 pub use journal::journal;

@@ -81,6 +81,21 @@ pub(super) fn child(pointer: &str, step: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
 }
 
+/// The entries of a list with their pointers; none when there is no list.
+pub(super) fn items<'v>(
+    value: &'v Value,
+    pointer: &str,
+) -> impl DoubleEndedIterator<Item = (String, &'v Value)> + use<'v> {
+    let list = value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let pointer = pointer.to_owned();
+    list.iter()
+        .enumerate()
+        .map(move |(index, item)| (child(&pointer, index), item))
+}
+
 /// A number as people write it: `100`, not `100.0`.
 pub(super) fn whole(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;

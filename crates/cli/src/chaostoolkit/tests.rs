@@ -3,20 +3,24 @@
 //! The first use on a machine installs the packages of `tests/chaostoolkit/requirements.txt` into `target/python/`. Without
 //! Python or a way to its packages the test fails and says so.
 
+mod published;
+mod refs;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use inoculate_core::experiment::Tolerance;
 use inoculate_core::judge::Verdict;
-use inoculate_core::read::{experiment_from_text, value_from_text};
+use inoculate_core::read::experiment_from_text;
 use inoculate_core::run::Status;
 use inoculate_stack::{PythonEnv, workspace_root};
 use serde_json::{Map, Value, json};
 
 use super::activity::Known;
+use super::parts;
 use super::variables::Variables;
-use super::{Draft, Given, Source, actions, import, journal, probes, tolerance};
+use super::{Draft, Given, Source, actions, import, journal, probes, read, tolerance};
 use crate::render;
 use crate::render::samples;
 use crate::render::style::Style;
@@ -35,27 +39,26 @@ fn folder() -> PathBuf {
 }
 
 fn file(name: &str) -> Value {
-    let text = std::fs::read_to_string(folder().join(name)).unwrap();
-    serde_json::from_str(&text).unwrap_or_else(|_| value_from_text(&text).unwrap())
+    read(&std::fs::read_to_string(folder().join(name)).unwrap()).unwrap()
 }
 
-fn given() -> Given {
+/// What a person gives for a file: values of the variables that it has.
+fn given_to(file: &Value) -> Given {
     let source = Source {
         function: "shop-payments".parse().unwrap(),
         arn: "arn:aws:sqs:eu-central-1:123456789012:orders".to_owned(),
     };
+    let mut variables = BTreeMap::from([("alarm".to_owned(), "shop-revenue".to_owned())]);
+    variables.retain(|variable, _| file.pointer(&format!("/configuration/{variable}")).is_some());
     Given {
-        variables: BTreeMap::from([("alarm".to_owned(), "shop-revenue".to_owned())]),
+        variables,
         event_sources: BTreeMap::from([("11111111-2222-3333-4444-555555555555".to_owned(), source)]),
     }
 }
 
 fn imported(name: &str) -> Draft {
     let file = file(name);
-    let mut given = given();
-    let has = |variable: &String, _: &mut String| file.pointer(&format!("/configuration/{variable}")).is_some();
-    given.variables.retain(has);
-    import(name, &file, &given).unwrap()
+    import(name, &file, &given_to(&file)).unwrap()
 }
 
 #[test]
@@ -72,33 +75,64 @@ fn a_file_becomes_an_experiment_and_each_part_of_it_says_what_became_of_it() {
 #[test]
 fn every_activity_control_and_variable_is_named_once() {
     for name in FILES {
-        let file = file(name);
-        let mut expected = Vec::new();
-        let mut all = |pointer: &str, what: &str| {
-            let list = file.pointer(pointer);
-            let items = list.and_then(Value::as_array).map_or(0, Vec::len);
-            expected.extend((0..items).map(|index| format!("{pointer}/{index}")));
-            let fields = list.and_then(Value::as_object).into_iter().flat_map(Map::keys);
-            expected.extend(fields.map(|field| format!("{pointer}/{field}")));
-            assert!(list.is_none_or(|list| list.is_array() || list.is_object()), "{what}");
-        };
-        for pointer in [
-            "/configuration",
-            "/secrets",
-            "/controls",
-            "/steady-state-hypothesis/controls",
-            "/steady-state-hypothesis/probes",
-            "/method",
-            "/rollbacks",
-        ] {
-            all(pointer, name);
+        every_part_is_named_once(name, &file(name), &imported(name));
+    }
+}
+
+/// Each part that docs/chaos-toolkit.md lists has one fate, and no fate is of something else.
+fn every_part_is_named_once(name: &str, file: &Value, draft: &Draft) {
+    const READ: [&str; 9] = [
+        "version",
+        "title",
+        "description",
+        "configuration",
+        "secrets",
+        "controls",
+        "steady-state-hypothesis",
+        "method",
+        "rollbacks",
+    ];
+    let entries = |pointer: &str| -> Vec<String> {
+        let listed = file.pointer(pointer);
+        let count = listed.and_then(Value::as_array).map_or(0, Vec::len);
+        let fields = listed.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        let indexed = (0..count).map(|index| parts::child(pointer, index));
+        indexed
+            .chain(fields.map(|field| parts::child(pointer, field)))
+            .collect()
+    };
+    let mut expected = entries("");
+    expected.retain(|field| !READ.contains(&&field[1..]));
+    for group in [
+        "/configuration",
+        "/secrets",
+        "/controls",
+        "/steady-state-hypothesis/controls",
+    ] {
+        expected.extend(entries(group));
+    }
+    for list in ["/steady-state-hypothesis/probes", "/method", "/rollbacks"] {
+        for activity in entries(list) {
+            expected.extend(entries(&format!("{activity}/controls")));
+            expected.push(activity);
         }
-        let draft = imported(name);
-        let named: Vec<&str> = draft.parts.iter().map(|part| part.pointer.as_str()).collect();
-        for pointer in expected {
-            let times = named.iter().filter(|named| **named == pointer).count();
-            assert_eq!(times, 1, "{name}: {pointer}");
-        }
+    }
+    let pointers = draft.parts.iter().map(|part| part.pointer.clone());
+    // A pause is named only when it cannot be read.
+    let mut named: Vec<String> = pointers.filter(|pointer| !pointer.contains("/pauses/")).collect();
+    named.sort();
+    expected.sort();
+    assert_eq!(named, expected, "{name}");
+}
+
+#[test]
+fn the_title_has_the_values_of_its_variables() {
+    let mut file = file("throttled.json");
+    file["configuration"]["place"] = json!("Paris");
+    for (title, name) in [("${place}: a $place", "paris-a-paris"), ("${nowhere} b", "nowhere-b")] {
+        file["title"] = json!(title);
+        let experiment = import("a.json", &file, &given_to(&file)).unwrap().experiment.unwrap();
+        assert_eq!(experiment.name.as_str(), name);
     }
 }
 
@@ -242,10 +276,35 @@ fn configuration() -> Value {
     json!({ "a": "shop", "n": 7 })
 }
 
+fn python() -> PythonEnv {
+    let requirements = workspace_root().join("tests/chaostoolkit/requirements.txt");
+    PythonEnv::prepare(&requirements).unwrap_or_else(|error| panic!("Chaos Toolkit is needed: {error}"))
+}
+
+/// What a script beside the files prints, run in `dir`.
+fn said(dir: &Path, script: &str, argument: &Path) -> Value {
+    let path = std::env::join_paths([dir, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    let output = Command::new(python().python())
+        .arg("-I")
+        .arg(folder().join(script))
+        .arg(argument)
+        .current_dir(dir)
+        .env_clear()
+        .envs([
+            ("HOME", dir.as_os_str()),
+            ("MPLCONFIGDIR", dir.as_os_str()),
+            ("PATH", &path),
+        ])
+        .envs([("SHOP_ALARM", "shop-revenue"), ("TOKEN", "x")])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// What Chaos Toolkit says of all there is.
 fn asked(dir: &Path) -> Value {
-    let requirements = workspace_root().join("tests/chaostoolkit/requirements.txt");
-    let python = PythonEnv::prepare(&requirements).unwrap_or_else(|error| panic!("Chaos Toolkit is needed: {error}"));
     let mut journals = Vec::new();
     for (name, details) in runs() {
         let path = dir.join(format!("{name}.json"));
@@ -265,24 +324,7 @@ fn asked(dir: &Path) -> Value {
     });
     let file = dir.join("question.json");
     std::fs::write(&file, question.to_string()).unwrap();
-    let path = std::env::join_paths([dir, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
-    let output = Command::new(python.python())
-        .arg("-I")
-        .arg(folder().join("ask.py"))
-        .arg(&file)
-        .current_dir(dir)
-        .env_clear()
-        .envs([
-            ("HOME", dir.as_os_str()),
-            ("MPLCONFIGDIR", dir.as_os_str()),
-            ("PATH", &path),
-        ])
-        .envs([("SHOP_ALARM", "shop-revenue"), ("TOKEN", "x")])
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    said(dir, "ask.py", &file)
 }
 
 #[test]

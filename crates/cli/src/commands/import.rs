@@ -5,11 +5,10 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use inoculate_core::error::{Code, Error};
-use inoculate_core::read::value_from_text;
 use serde_json::{Value, json};
 
 use crate::args::{EventSource, Variable};
-use crate::chaostoolkit::{Draft, Given, Source, import};
+use crate::chaostoolkit::{self, Draft, Given, Source, import};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input::{Checked, read_text};
@@ -74,13 +73,9 @@ fn given(wanted: &Wanted<'_>) -> Given {
     }
 }
 
-/// JSON first: Chaos Toolkit reads it with a parser of JSON, to which tabs are blanks.
 fn read(file: &Path) -> Result<Value, Failure> {
     let text = read_text(file)?;
-    if let Ok(value @ Value::Object(_)) = serde_json::from_str(&text) {
-        return Ok(value);
-    }
-    value_from_text(&text).map_err(|problems| {
+    chaostoolkit::read(&text).map_err(|problems| {
         Failure::from(Checked {
             source: file.display().to_string(),
             text,

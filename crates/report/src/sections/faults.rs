@@ -17,7 +17,7 @@ pub(super) fn section(details: &RunDetails) -> Option<Section> {
         vec![
             vec![Inline::Code(fault.kind().to_owned())],
             vec![Inline::Of(fault.describe(), at.item(index))],
-            met(details, fault),
+            met(details, &experiment.faults, fault),
             became(details, index, fault),
         ]
     });
@@ -40,25 +40,44 @@ pub(super) fn section(details: &RunDetails) -> Option<Section> {
 }
 
 /// How often a request of the function met a fault. Nobody counts those that meet a changed setting.
-fn met(details: &RunDetails, fault: &Fault) -> Line {
+fn met(details: &RunDetails, faults: &[Fault], fault: &Fault) -> Line {
     if !fault.is_of_invocations() {
         return line("not counted");
     }
     let Some(window) = with_faults(details) else {
-        return line("none");
+        return line(match details.run.injecting_at {
+            None if is_over(details) => "none",
+            Some(_) if details.run.closed_at.is_some() => "–",
+            _ => "not counted yet",
+        });
     };
     let seen = window.measured.seen.iter().enumerate();
     let mut seen = seen.filter(|(_, seen)| seen.function == *fault.function());
-    let counted = seen.next().map(|(index, seen)| {
-        let at = window.at.key("seen").item(index).key("experimental");
-        vec![
-            Inline::Number(Number::count(seen.experimental.injected, at.key("injected"))),
-            text(" of "),
-            Inline::Number(Number::count(seen.experimental.requests, at.key("requests"))),
-            text(" of the experimental group"),
-        ]
-    });
-    counted.unwrap_or_else(|| number_or_dash(None))
+    let Some((index, seen)) = seen.next() else {
+        return number_or_dash(None);
+    };
+    let at = window.at.key("seen").item(index).key("experimental");
+    let mut counted = vec![
+        Inline::Number(Number::count(seen.experimental.injected, at.key("injected"))),
+        text(" of "),
+        Inline::Number(Number::count(seen.experimental.requests, at.key("requests"))),
+        text(" of the experimental group"),
+    ];
+    // The layer counts requests, not which of the faults of its function they met.
+    let of_same = |other: &&Fault| other.is_of_invocations() && other.function() == fault.function();
+    if faults.iter().filter(of_same).count() > 1 {
+        counted.extend([
+            text(", all faults of "),
+            Inline::Code(fault.function().to_string()),
+            text(" together"),
+        ]);
+    }
+    counted
+}
+
+/// Whether no fault can come any more.
+fn is_over(details: &RunDetails) -> bool {
+    details.run.rollback_at.is_some() || details.run.closed_at.is_some()
 }
 
 /// What became of a fault: of a setting what its undo record says, of invocations how the run stands.
@@ -70,7 +89,8 @@ fn became(details: &RunDetails, index: usize, fault: &Fault) -> Line {
     }
     let run = &details.run;
     line(match (run.injecting_at, run.rolled_back_at) {
-        (None, _) => "never put in place",
+        (None, _) if is_over(details) => "never put in place",
+        (None, _) => "not put in place yet",
         (Some(_), Some(_)) if fault.is_of_invocations() => "taken out of the leases",
         (Some(_), Some(_)) => "never put in place",
         (Some(_), None) if fault.is_of_invocations() => "in the leases of the layer, as far as is known",
@@ -89,4 +109,50 @@ pub(super) fn change(record: &UndoRecord) -> String {
         ..
     } = record;
     format!("{function}: {setting} {before} -> {set}; {}", undone(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, at};
+
+    fn met_of(details: &RunDetails) -> Line {
+        let faults = &details.experiment.as_ref().unwrap().faults;
+        met(details, faults, &faults[0])
+    }
+
+    fn became_of(details: &RunDetails) -> Line {
+        became(details, 0, &details.experiment.as_ref().unwrap().faults[0])
+    }
+
+    #[test]
+    fn what_nobody_has_counted_yet_is_not_none() {
+        let mut details = samples::layered_under_way(&[]);
+        assert_eq!(met_of(&details), line("not counted yet"));
+        details.run.closed_at = Some(at(300));
+        assert_eq!(met_of(&details), line("–"));
+
+        let mut details = samples::layered_under_way(&[]);
+        details.run.injecting_at = None;
+        assert_eq!(met_of(&details), line("not counted yet"));
+        assert_eq!(became_of(&details), line("not put in place yet"));
+        details.run.rollback_at = Some(at(300));
+        assert_eq!(met_of(&details), line("none"));
+        assert_eq!(became_of(&details), line("never put in place"));
+    }
+
+    #[test]
+    fn a_number_is_of_all_faults_of_a_function_when_it_has_several() {
+        let last = |details: &RunDetails| met_of(details).last().cloned().unwrap();
+        let mut details = samples::layered_under_way(&[(60, 12)]);
+        assert_eq!(last(&details), text(" of the experimental group"));
+        let faults = &mut details.experiment.as_mut().unwrap().faults;
+        let elsewhere = serde_json::json!({ "kind": "hang", "function": "shop-checkout" });
+        let setting = serde_json::json!({ "kind": "timeout", "function": "shop-payments", "timeout": "1s" });
+        faults.extend([elsewhere, setting].map(|fault| serde_json::from_value(fault).unwrap()));
+        assert_eq!(last(&details), text(" of the experimental group"));
+        let faults = &mut details.experiment.as_mut().unwrap().faults;
+        faults.push(faults[0].clone());
+        assert_eq!(last(&details), text(" together"));
+    }
 }

@@ -57,10 +57,19 @@ impl Importer<'_> {
         }
     }
 
+    /// The title, with values in the place of names that have one.
+    fn title(&self, file: &Value) -> String {
+        let written = text_at(file, "/title").unwrap_or_default();
+        match self.variables.substituted(&Value::from(written)) {
+            Ok(Value::String(title)) => title,
+            _ => written.to_owned(),
+        }
+    }
+
     fn experiment(&mut self, file: &Value) -> Value {
-        let title = text_at(file, "/title").unwrap_or_default();
+        let title = self.title(file);
         let hypothesis = text_at(file, "/steady-state-hypothesis/title").or_else(|| text_at(file, "/description"));
-        let hypothesis: String = hypothesis.unwrap_or(title).chars().take(1000).collect();
+        let hypothesis: String = hypothesis.unwrap_or(&title).chars().take(1000).collect();
         let mut functions: Vec<&FunctionName> = self.faults.iter().map(|(_, made)| &made.function).collect();
         functions.sort();
         functions.dedup();
@@ -76,7 +85,7 @@ impl Importer<'_> {
         }
         self.say_what_is_missing();
         let mut experiment = json!({
-            "name": word(title, "imported"),
+            "name": word(&title, "imported"),
             "hypothesis": hypothesis,
             "blast_radius": { "functions": functions, "percent": whole(percent), "longest": lengths.longest },
             "windows": lengths.windows,
@@ -114,7 +123,7 @@ impl Importer<'_> {
     }
 
     fn header(&mut self, source: &str, file: &Value) {
-        let title = text_at(file, "/title").unwrap_or_default();
+        let title = self.title(file);
         let mut lines = vec![format!("Imported from the Chaos Toolkit experiment {source}: {title}")];
         lines.extend(text_at(file, "/description").map(str::to_owned));
         let left: Vec<String> = self
