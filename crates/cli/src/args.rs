@@ -1,5 +1,6 @@
 //! The commands and their options.
 
+mod init;
 mod list;
 mod run;
 pub mod schedule;
@@ -7,10 +8,12 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use inoculate_core::names::{FunctionName, RunId};
 use inoculate_core::passing::Dependency;
@@ -19,8 +22,8 @@ use inoculate_core::span::Span;
 use inoculate_report::Format;
 
 use crate::exit::Exit;
-use crate::templates::{TEMPLATES, Template};
 
+pub use init::Init;
 pub use list::ListArgs;
 pub use run::{InconclusiveAs, JunitArgs, RunArgs};
 pub use suite::SuiteArgs;
@@ -136,8 +139,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
 
-        /// html or markdown [default: by the name of the file; html if it does not say]
-        #[arg(long, value_parser = report_format)]
+        /// How it is written [default: by the name of the file; html if it does not say]
+        #[arg(long, value_parser = report_format())]
         format: Option<Format>,
     },
 
@@ -203,7 +206,7 @@ pub enum Command {
         functions: Vec<FunctionName>,
 
         /// Services and hosts whose calls pass through the layer, so that they can meet faults; added to those that do already
-        #[arg(long, value_name = "SERVICE|HOST", value_delimiter = ',', value_parser = dependency)]
+        #[arg(long, value_name = "SERVICE|HOST", value_delimiter = ',', value_parser = Dependencies, hide_possible_values = true)]
         dependencies: Vec<Dependency>,
 
         /// Say what would change, and change nothing
@@ -367,36 +370,24 @@ impl FromStr for EventSource {
     }
 }
 
-/// What `init` makes.
-#[derive(Debug, Args)]
-pub struct Init {
-    /// The weakness to look for
-    #[arg(long, value_name = "NAME", value_parser = template)]
-    pub template: Option<&'static Template>,
+/// Reads a dependency. Shells complete the services; any host is right, too.
+#[derive(Clone)]
+struct Dependencies;
 
-    /// The function whose callers are looked at [default: that of the sample shop]
-    #[arg(long, value_name = "FUNCTION", requires = "template")]
-    pub function: Option<FunctionName>,
+impl TypedValueParser for Dependencies {
+    type Value = Dependency;
 
-    /// The function that it calls, if the template is about one
-    #[arg(long, value_name = "FUNCTION", requires = "template")]
-    pub dependency: Option<FunctionName>,
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<Dependency, clap::Error> {
+        TypedValueParser::parse_ref(&dependency, command, arg, value)
+    }
 
-    /// The DynamoDB table that it writes to, if the template is about one
-    #[arg(long, value_name = "TABLE", requires = "template")]
-    pub table: Option<String>,
-
-    /// The field of the event that requests are told apart by, like /order/id
-    #[arg(long, value_name = "POINTER", requires = "template")]
-    pub key: Option<String>,
-
-    /// Overwrite the file
-    #[arg(long, requires = "template")]
-    pub force: bool,
-
-    /// Where to write it [default: the name of the experiment, and .yaml]
-    #[arg(value_name = "FILE", requires = "template")]
-    pub file: Option<PathBuf>,
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(
+            Service::ALL
+                .map(|service| PossibleValue::new(service.name()))
+                .into_iter(),
+        ))
+    }
 }
 
 fn dependency(name: &str) -> Result<Dependency, String> {
@@ -406,13 +397,6 @@ fn dependency(name: &str) -> Result<Dependency, String> {
             "the services are {}; a host is like api.example.com or *.example.com:443",
             known.join(", ")
         )
-    })
-}
-
-fn template(name: &str) -> Result<&'static Template, String> {
-    Template::named(name).ok_or_else(|| {
-        let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
-        format!("the templates are {}", known.join(", "))
     })
 }
 
@@ -431,12 +415,20 @@ fn stack_name(text: &str) -> Result<String, String> {
     }
 }
 
-fn report_format(text: &str) -> Result<Format, String> {
-    match text {
-        "html" => Ok(Format::Html),
-        "markdown" => Ok(Format::Markdown),
-        _ => Err("a report is written as html or markdown".to_owned()),
-    }
+fn report_format() -> impl TypedValueParser<Value = Format> {
+    named([("html", Format::Html), ("markdown", Format::Markdown)])
+}
+
+/// One of several values by its name. Shells complete the names.
+fn named<T: Clone + Send + Sync + 'static>(
+    values: impl IntoIterator<Item = (&'static str, T)>,
+) -> impl TypedValueParser<Value = T> {
+    let values: Vec<(&str, T)> = values.into_iter().collect();
+    let names = PossibleValuesParser::new(values.iter().map(|(name, _)| *name));
+    names.try_map(move |name| {
+        let found = values.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).ok_or("not one of them")
+    })
 }
 
 /// The longest reason: Step Functions keeps it as the cause of the stop, with a few words around it.

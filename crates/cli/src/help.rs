@@ -4,7 +4,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::Cli;
 
-/// The examples of each command.
+/// The examples of each command, by the words that name it.
 const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "validate",
@@ -74,6 +74,19 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "schedule add",
+        &[
+            "inoculate schedule add throttle-payments --cron \"0 10 ? * TUE *\" --timezone Europe/Berlin",
+            "inoculate schedule add throttle-payments --rate \"7 days\" --flexible 1h --until 2026-12-31",
+            "inoculate schedule add throttle-payments --at 2026-12-01T10:00 --name before-the-sale",
+        ],
+    ),
+    (
+        "schedule list",
+        &["inoculate schedule list", "inoculate schedule list --json"],
+    ),
+    ("schedule remove", &["inoculate schedule remove throttle-payments"]),
+    (
         "attach",
         &[
             "inoculate attach shop-payments shop-checkout",
@@ -87,6 +100,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "inoculate import chaostoolkit experiment.json --check",
             "inoculate import chaostoolkit experiment.json --out experiment.yaml",
+        ],
+    ),
+    (
+        "import chaostoolkit",
+        &[
+            "inoculate import chaostoolkit experiment.json --check",
+            "inoculate import chaostoolkit experiment.json --var function=shop-payments --out experiment.yaml",
+            "inoculate import chaostoolkit experiment.json --event-source \
+             bc9f5f0a-a3a7-4b1c-9b3e-5f5ad9f3c2a1=shop-orders,arn:aws:sqs:eu-west-1:123456789012:orders",
         ],
     ),
     (
@@ -115,10 +137,19 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 
 /// The definition of the command line, with examples.
 pub fn command() -> clap::Command {
-    EXAMPLES.iter().fold(Cli::command(), |command, (name, examples)| {
+    EXAMPLES.iter().fold(Cli::command(), |command, (path, examples)| {
+        let path: Vec<&str> = path.split(' ').collect();
         let examples = format!("Examples:\n  {}", examples.join("\n  "));
-        command.mut_subcommand(name, |command| command.after_help(examples))
+        with_help(command, &path, examples)
     })
+}
+
+/// The command with this text below the help of the command of this path.
+fn with_help(command: clap::Command, path: &[&str], text: String) -> clap::Command {
+    match path {
+        [] => command.after_help(text),
+        [name, rest @ ..] => command.mut_subcommand(name, |command| with_help(command, rest, text)),
+    }
 }
 
 /// Reads a command line, of which the first word is the name of the program.
@@ -136,6 +167,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -143,24 +176,36 @@ mod tests {
         command().debug_assert();
     }
 
+    /// The commands with the words that name each, those within others behind them.
+    fn commands(within: &str, command: &clap::Command) -> Vec<(String, clap::Command)> {
+        let each = |command: &clap::Command| {
+            let path = format!("{within} {}", command.get_name()).trim().to_owned();
+            let nested = commands(&path, command);
+            [(path, command.clone())].into_iter().chain(nested)
+        };
+        let people = command.get_subcommands().filter(|command| command.get_name() != "help");
+        people.flat_map(each).collect()
+    }
+
     #[test]
     fn every_command_has_examples_that_are_right() {
-        let mut named: Vec<&str> = EXAMPLES.iter().map(|(name, _)| *name).collect();
-        let command = Cli::command();
-        let mut commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        named.sort_unstable();
-        commands.sort_unstable();
-        assert_eq!(named, commands);
-        for (name, examples) in EXAMPLES {
-            assert!(!examples.is_empty(), "{name}");
+        let named: BTreeSet<String> = EXAMPLES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let known: BTreeSet<String> = commands("", &Cli::command())
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(named, known);
+        for (path, examples) in EXAMPLES {
+            assert!(!examples.is_empty(), "{path}");
             for example in *examples {
-                let line = example.split(" > ").next().unwrap();
-                let words = shlex::split(line).unwrap();
-                assert_eq!(
-                    (words[0].as_str(), words[1].as_str()),
-                    ("inoculate", *name),
+                let of_the_command = format!("inoculate {path}");
+                let rest = example.strip_prefix(&of_the_command);
+                assert!(
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
                     "{example}"
                 );
+                let line = example.split(" > ").next().unwrap();
+                let words = shlex::split(line).unwrap();
                 parse(words).unwrap_or_else(|error| panic!("{example}: {error}"));
             }
         }
@@ -170,9 +215,26 @@ mod tests {
     fn the_help_of_every_command() {
         let mut command = command().term_width(80);
         command.build();
-        let helps = command
-            .get_subcommands_mut()
-            .map(|command| command.render_help().to_string());
+        let helps = commands("", &command)
+            .into_iter()
+            .map(|(_, mut command)| command.render_help().to_string());
         insta::assert_snapshot!(helps.collect::<Vec<_>>().join("\n---\n\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_line_is_said_with_what_would_be_right() {
+        let said = [
+            "inoculate wach r-1",
+            "inoculate run throttle.yaml --jnuit results.xml",
+            "inoculate abort",
+            "inoculate report r-1 --format pdf",
+            "inoculate attach shop --dependencies dynamo",
+            "inoculate halt --reason=",
+        ]
+        .map(|line| {
+            let error = parse(line.split(' ')).unwrap_err();
+            format!("$ {line}\n{error}")
+        });
+        insta::assert_snapshot!(said.join("\n"));
     }
 }

@@ -23,6 +23,13 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
+impl Checked {
+    /// The file with the mistakes; `None` for a saved experiment.
+    pub fn file(&self) -> Option<&Path> {
+        (!self.text.is_empty()).then_some(Path::new(&self.source))
+    }
+}
+
 /// What a person gave as `FILE|NAME`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Given {

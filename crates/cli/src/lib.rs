@@ -10,6 +10,7 @@
 //! | [`chaostoolkit`] | experiments of Chaos Toolkit in, journals out |
 //! | [`outcome`] | what came of a run, for people and for CI servers |
 //! | [`terminal`] | the terminal that a person sits at |
+//! | [`github`] | the job of GitHub Actions that a command is a part of |
 //! | [`exit`] | the exit codes, and which cause leads to which |
 //! | [`connection`] | what a command needs of AWS |
 //! | [`when`] | when schedules start runs |
@@ -22,6 +23,7 @@ pub mod commands;
 pub mod connection;
 pub mod exit;
 pub mod failure;
+pub mod github;
 pub mod help;
 pub mod input;
 pub mod outcome;

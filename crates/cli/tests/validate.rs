@@ -55,12 +55,18 @@ impl Folder {
 
     /// Runs the command there, with nothing of the environment that could reach AWS.
     fn inoculate(&self, args: &[&str]) -> Output {
+        self.inoculate_with(&[], args)
+    }
+
+    /// The same with these variables.
+    fn inoculate_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Output {
         Command::new(binary())
             .args(args)
             .current_dir(&self.0)
             .env_clear()
             .env("HOME", self.0.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(variables.iter().copied())
             .output()
             .unwrap()
     }
@@ -145,6 +151,38 @@ fn mistakes_as_json() {
         serde_json::json!({ "file": "b.yaml", "valid": true, "name": "throttle", "problems": [] })
     );
     assert_eq!(files[2]["problems"][0]["message"], "none.yaml: there is no such file");
+}
+
+/// Whichever command finds them, and whatever stdout holds.
+#[test]
+fn github_actions_shows_mistakes_at_their_lines() {
+    let folder = Folder::with(&[("a.yaml", WRONG.as_bytes()), ("empty.yaml", b"")]);
+    let workspace = folder.0.path().canonicalize().unwrap();
+    let workspace = workspace.to_str().unwrap();
+    let job = [("GITHUB_ACTIONS", "true"), ("GITHUB_WORKSPACE", workspace)];
+    let annotations = |output: Output| -> Vec<String> {
+        assert!(!text(&output.stdout).contains("::error"), "stdout is for results");
+        let stderr = text(&output.stderr);
+        let lines = stderr.lines().filter(|line| line.starts_with("::error"));
+        lines.map(str::to_owned).collect()
+    };
+    let validated = annotations(folder.inoculate_with(&job, &["validate", "a.yaml", "empty.yaml"]));
+    assert_snapshot!(validated.join("\n"));
+    let as_json = annotations(folder.inoculate_with(&job, &["validate", "a.yaml", "empty.yaml", "--json"]));
+    assert_eq!(as_json, validated);
+    let of_a: Vec<&String> = validated.iter().filter(|line| line.contains("file=a.yaml")).collect();
+    for args in [
+        &["run", "a.yaml"][..],
+        &["run", "a.yaml", "--json"],
+        &["suite", "a.yaml"],
+        &["suite", "a.yaml", "--json"],
+    ] {
+        let output = folder.inoculate_with(&job, args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(annotations(output).iter().collect::<Vec<_>>(), of_a, "{args:?}");
+    }
+    let elsewhere = folder.inoculate(&["validate", "a.yaml"]);
+    assert_eq!(annotations(elsewhere), [""; 0]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Options of `inoculate list`.
 
-use clap::builder::{PossibleValue, TypedValueParser as _};
-use clap::{Args, builder::PossibleValuesParser};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use inoculate_core::names::ExperimentName;
 use inoculate_core::run::{RunFilter, Status};
 use inoculate_core::span::Span;
 use jiff::Timestamp;
+
+use super::named;
 
 /// Options of `inoculate list`.
 #[derive(Debug, Args)]
@@ -69,12 +71,8 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 /// Every status by its name.
-fn status() -> impl clap::builder::TypedValueParser<Value = Status> {
-    let names = Status::ALL.map(|status| PossibleValue::new(status.name()));
-    PossibleValuesParser::new(names).try_map(|name| {
-        let found = Status::ALL.into_iter().find(|status| status.name() == name);
-        found.ok_or("not a status")
-    })
+fn status() -> impl TypedValueParser<Value = Status> {
+    named(Status::ALL.map(|status| (status.name(), status)))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub junit: JunitArgs,
 
-    /// Write a report of the run to a file
+    /// Write a report of the run: Markdown if the name of the file ends with .md or .markdown, else HTML
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }

@@ -56,7 +56,7 @@ fn what_cannot_be_meant_is_refused() {
         ("detach shop --timeout 5", ErrorKind::ValueValidation),
         ("doctor shop cart", ErrorKind::UnknownArgument),
         ("report", ErrorKind::MissingRequiredArgument),
-        ("report r --format pdf", ErrorKind::ValueValidation),
+        ("report r --format pdf", ErrorKind::InvalidValue),
         ("schedule add throttle", ErrorKind::MissingRequiredArgument),
         ("schedule add throttle --cron=* --rate=1", ErrorKind::ValueValidation),
         (
@@ -101,7 +101,7 @@ fn what_cannot_be_meant_is_refused() {
         ("suite a --parallel 0", ErrorKind::ValueValidation),
         ("suite a --dry-run --junit a.xml", ErrorKind::ArgumentConflict),
         ("completion tcsh", ErrorKind::InvalidValue),
-        ("init --template latencies", ErrorKind::ValueValidation),
+        ("init --template latencies", ErrorKind::InvalidValue),
         (
             "init --template latency --function arn:aws:lambda",
             ErrorKind::ValueValidation,
@@ -111,6 +111,31 @@ fn what_cannot_be_meant_is_refused() {
     ] {
         assert_eq!(parse(line).unwrap_err(), kind, "{line}");
     }
+}
+
+/// As every command's, before it and after it.
+#[test]
+fn the_region_of_init_is_that_of_the_template() {
+    for line in [
+        "init --template regional-failover --region us-east-1",
+        "--region us-east-1 init --template regional-failover",
+    ] {
+        let Command::Init(init) = parse(line).unwrap().command else {
+            panic!("not init")
+        };
+        assert_eq!(init.region.as_deref(), Some("us-east-1"), "{line}");
+    }
+}
+
+/// Shells complete the services, and nothing else is refused.
+#[test]
+fn a_dependency_may_be_a_service_or_a_host() {
+    let line = "attach shop --dependencies dynamodb,api.example.com";
+    let Command::Attach { dependencies, .. } = parse(line).unwrap().command else {
+        panic!("not attach")
+    };
+    let names: Vec<String> = dependencies.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["dynamodb", "api.example.com"]);
 }
 
 #[test]

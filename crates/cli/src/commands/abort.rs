@@ -13,6 +13,7 @@ use super::settle::{close_if_over, settle};
 use crate::connection::RollbackAnswer;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::render::text::wrap;
 use inoculate_core::details::not_found;
 
 /// How long a step that was under way when its execution stopped may take to record the run after all.
@@ -48,7 +49,7 @@ pub(super) async fn abort(context: &Context<'_>, run: &RunId, reason: &str, time
     if let Aborted::VerdictFollows(Some(rollback)) | Aborted::Now(rollback) = aborted {
         result["rollback"] = json!(rollback);
     }
-    context.output.result(&result, |_| text);
+    context.output.result(&result, |_| wrap("", &text));
     Ok(Exit::Upheld)
 }
 

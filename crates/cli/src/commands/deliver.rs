@@ -1,6 +1,5 @@
 //! What a CI server gets of results: files, and what GitHub Actions shows.
 
-use std::env::var_os;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::args::{JunitArgs, RunArgs, SuiteArgs};
 use crate::exit::Exit;
+use crate::github::Job;
 use crate::input::lines_of_measures;
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -22,7 +22,6 @@ pub(super) struct Deliveries {
     junit: JunitArgs,
     report: Option<PathBuf>,
     markdown: Option<PathBuf>,
-    github: Option<GitHub>,
 }
 
 impl Deliveries {
@@ -51,7 +50,6 @@ impl Deliveries {
             junit,
             report,
             markdown,
-            github: GitHub::of_process(),
         })
     }
 
@@ -76,11 +74,8 @@ impl Deliveries {
             let text = junit::text(outcomes, self.junit.inconclusive_as)?;
             write(file, &text)
         });
-        let github = self
-            .github
-            .as_ref()
-            .map(|github| github.show(output, outcomes, summary));
-        junit.into_iter().chain(github).collect()
+        let job = output.job.as_ref().map(|job| show(job, output, outcomes, summary));
+        junit.into_iter().chain(job).collect()
     }
 }
 
@@ -113,45 +108,23 @@ impl Delivered {
     }
 }
 
-/// A job of GitHub Actions.
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>
-struct GitHub {
-    /// The file whose Markdown is shown as the summary of the job.
-    summary: Option<PathBuf>,
-    /// Where the repository is.
-    workspace: Option<PathBuf>,
+/// Annotates the experiments in a job of GitHub Actions, and adds to its summary. The runner reads both streams of a step for
+/// commands, and stdout may have to hold JSON.
+fn show(job: &Job, output: &Output, outcomes: &[Outcome], summary: &str) -> Result<(), Error> {
+    for outcome in outcomes {
+        let places = outcome.file.as_deref().map(|file| places(job, file));
+        for line in annotations(outcome, places.as_ref()) {
+            output.progress(&line);
+        }
+    }
+    let file = job.summary.as_deref();
+    file.map_or(Ok(()), |file| append(file, &format!("{summary}\n")))
 }
 
-impl GitHub {
-    fn of_process() -> Option<GitHub> {
-        let path = |name| var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-        (var_os("GITHUB_ACTIONS")? == "true").then(|| GitHub {
-            summary: path("GITHUB_STEP_SUMMARY"),
-            workspace: path("GITHUB_WORKSPACE"),
-        })
-    }
-
-    /// Annotates the experiments, and adds to the summary of the job. The runner reads both streams of a step for commands, and
-    /// stdout may have to hold JSON.
-    fn show(&self, output: &Output, outcomes: &[Outcome], summary: &str) -> Result<(), Error> {
-        for outcome in outcomes {
-            let places = outcome.file.as_deref().map(|file| self.places(file));
-            for line in annotations(outcome, places.as_ref()) {
-                output.progress(&line);
-            }
-        }
-        let file = self.summary.as_deref();
-        file.map_or(Ok(()), |file| append(file, &format!("{summary}\n")))
-    }
-
-    fn places(&self, file: &Path) -> Places {
-        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let workspace = self.workspace.as_deref();
-        let inside = workspace.and_then(|workspace| absolute.strip_prefix(workspace).ok());
-        Places {
-            file: inside.unwrap_or(file).display().to_string(),
-            lines: lines_of_measures(file),
-        }
+fn places(job: &Job, file: &Path) -> Places {
+    Places {
+        file: job.path(file),
+        lines: lines_of_measures(file),
     }
 }
 
@@ -175,6 +148,7 @@ mod tests {
     use super::*;
     use crate::args::InconclusiveAs;
     use crate::outcome::Ended;
+    use crate::output::heard::Heard;
     use crate::render::samples;
     use crate::render::style::Style;
 
@@ -188,7 +162,7 @@ mod tests {
         }
     }
 
-    fn delivering(junit: Option<PathBuf>, github: Option<GitHub>) -> Deliveries {
+    fn delivering(junit: Option<PathBuf>) -> Deliveries {
         Deliveries {
             junit: JunitArgs {
                 junit,
@@ -196,58 +170,71 @@ mod tests {
             },
             report: None,
             markdown: None,
-            github,
         }
     }
 
+    fn plain() -> Output {
+        Output::new(false, Style::PLAIN, Style::PLAIN)
+    }
+
     #[test]
-    fn the_summary_of_a_job_is_added_to() {
+    fn a_job_gets_annotations_and_its_summary_is_added_to() {
         let folder = tempfile::tempdir().unwrap();
         let summary = folder.path().join("summary.md");
         std::fs::write(&summary, "before\n").unwrap();
-        let github = GitHub {
+        let job = Job {
             summary: Some(summary.clone()),
             workspace: None,
         };
-        let output = Output::new(false, Style::PLAIN, Style::PLAIN);
-        let deliveries = delivering(None, Some(github));
+        let heard = Heard::default();
+        let mut output = heard.of(plain());
+        output.job = Some(job);
+        let deliveries = delivering(None);
         for _ in 0..2 {
             assert!(deliveries.of_one(&output, &outcome(None), samples::at(600)).0);
         }
         let text = std::fs::read_to_string(&summary).unwrap();
         assert!(text.starts_with("before\n## throttle-payments: deviated\n"), "{text}");
         assert_eq!(text.matches("## throttle-payments: deviated").count(), 2);
+        let annotated = heard.stderr().matches("::error title=throttle-payments%3A ").count();
+        assert!(annotated >= 2, "{}", heard.stderr());
+        assert_eq!(heard.stdout(), "", "stdout may have to hold JSON");
     }
 
     #[test]
-    fn a_place_is_in_the_repository_and_has_its_line() {
+    fn without_a_job_nobody_is_told_of_lines() {
+        let heard = Heard::default();
+        let output = heard.of(plain());
+        assert!(delivering(None).of_one(&output, &outcome(None), samples::at(600)).0);
+        assert_eq!(heard.stderr(), "");
+    }
+
+    #[test]
+    fn a_place_has_the_line_of_each_measure() {
         let workspace = tempfile::tempdir().unwrap();
         let file = workspace.path().join("a.yaml");
         let text = "steady_state:\n  - name: one\n  - unit: ms\n    name: two\n";
         std::fs::write(&file, text).unwrap();
-        let github = |workspace: Option<&Path>| GitHub {
+        let job = Job {
             summary: None,
-            workspace: workspace.map(Path::to_owned),
+            workspace: Some(workspace.path().to_owned()),
         };
-        let places = github(Some(workspace.path())).places(&file);
-        assert_eq!(places.file, "a.yaml");
-        let lines: Vec<(&str, usize)> = places.lines.iter().map(|(name, line)| (name.as_str(), *line)).collect();
+        let found = places(&job, &file);
+        assert_eq!(found.file, "a.yaml");
+        let lines: Vec<(&str, usize)> = found.lines.iter().map(|(name, line)| (name.as_str(), *line)).collect();
         assert_eq!(lines, [("one", 2), ("two", 4)]);
-        assert_eq!(github(None).places(&file).file, file.display().to_string());
-        let gone = github(None).places(Path::new("gone.yaml"));
+        let gone = places(&job, Path::new("gone.yaml"));
         assert_eq!((gone.file.as_str(), gone.lines.len()), ("gone.yaml", 0));
     }
 
     #[test]
     fn a_good_result_that_does_not_arrive_is_not_good() {
         let folder = tempfile::tempdir().unwrap();
-        let output = Output::new(false, Style::PLAIN, Style::PLAIN);
-        let lost =
-            || delivering(Some(folder.path().to_owned()), None).of_one(&output, &outcome(None), samples::at(600));
+        let output = Heard::default().of(plain());
+        let delivered = |junit| delivering(Some(junit)).of_one(&output, &outcome(None), samples::at(600));
+        let lost = || delivered(folder.path().to_owned());
         assert_eq!(lost().after(Exit::Upheld), Exit::Failed);
         assert_eq!(lost().after(Exit::Deviated), Exit::Deviated);
-        let arrives =
-            || delivering(Some(folder.path().join("a.xml")), None).of_one(&output, &outcome(None), samples::at(600));
-        assert_eq!(arrives().after(Exit::Upheld), Exit::Upheld);
+        assert_eq!(delivered(folder.path().join("a.xml")).after(Exit::Upheld), Exit::Upheld);
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn chaostoolkit(context: &Context<'_>, run: &RunId, out: Option
     let details = RunDetails::load(&context.aws.ports, run).await?;
     let Some(journal) = journal(&details) else {
         let help = format!(
-            "wait until it is closed; {} shows how it stands",
+            "wait until it is closed; `{}` shows how it stands",
             context.global.command("show", run)
         );
         return Err(Error::new(Code::Conflict, format!("run `{run}` is not over"))

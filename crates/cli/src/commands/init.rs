@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use inoculate_core::error::{Code, Error};
 use serde_json::{Value, json};
 
-use crate::args::{Global, Init};
+use crate::args::Init;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -15,7 +15,7 @@ use crate::render;
 use crate::templates::{Names, TEMPLATES, Template};
 
 /// Writes the experiment that the options ask for to a file, or names the templates.
-pub(super) fn init(what: &Init, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn init(what: &Init, output: &Output) -> Result<Exit, Failure> {
     let Some(template) = what.template else {
         return Ok(list(output));
     };
@@ -24,7 +24,7 @@ pub(super) fn init(what: &Init, global: &Global, output: &Output) -> Result<Exit
         dependency: what.dependency.clone(),
         table: what.table.clone(),
         key: what.key.clone(),
-        region: global.region.clone(),
+        region: what.region.clone(),
     };
     let (text, experiment) = template.fill(&names)?;
     let named = || PathBuf::from(format!("{}.yaml", experiment.name));

@@ -36,7 +36,7 @@ use crate::args::{Cli, Command, ExportFormat, Global, Importable};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::Given;
+use crate::input::{Given, read_file};
 use crate::output::Output;
 
 /// What every command that talks to AWS is given.
@@ -61,7 +61,7 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Schema => Ok(schema::schema(output)),
         Command::Completion { shell } => Ok(completion::completion(*shell, output)),
         Command::Man { out } => Ok(man::man(out.as_deref(), output)?),
-        Command::Init(what) => init::init(what, global, output),
+        Command::Init(what) => init::init(what, output),
         Command::Plan {
             experiment,
             offline: true,
@@ -131,6 +131,9 @@ pub async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         } => export::chaostoolkit(&connected().await?, run, out.as_ref()).await,
         Command::Doctor { function } => doctor::doctor(&connected().await?, function).await,
         Command::Schedule { command } => schedule::schedule(&connected().await?, command).await,
-        Command::Save { file } => save::save(file, global, output).await,
+        Command::Save { file } => {
+            let experiment = read_file(file)?;
+            save::save(&connected().await?, &experiment).await
+        }
     }
 }

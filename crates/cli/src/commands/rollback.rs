@@ -9,6 +9,7 @@ use super::Context;
 use super::settle::{close_if_over, settle};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::render::text::wrap;
 use inoculate_core::details::not_found;
 
 /// Puts back whatever a run left changed. A run that is still under way ends by it.
@@ -23,12 +24,11 @@ pub(super) async fn rollback(context: &Context<'_>, run: &RunId, timeout: Span) 
     close_if_over(context, run, &ending).await;
     let was_settled = before.phase >= Phase::RolledBack;
     let result = json!({ "run_id": run, "already_settled": was_settled, "rollback": answer });
-    context.output.result(&result, |_| {
-        if was_settled {
-            format!("nothing of run {run} was left in any target")
-        } else {
-            format!("run {run} is rolled back; nothing of it is left in any target")
-        }
-    });
+    let text = if was_settled {
+        format!("nothing of run {run} was left in any target")
+    } else {
+        format!("run {run} is rolled back; nothing of it is left in any target")
+    };
+    context.output.result(&result, |_| wrap("", &text));
     Ok(Exit::Upheld)
 }

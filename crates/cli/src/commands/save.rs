@@ -1,25 +1,20 @@
 //! `inoculate save`
 
-use std::path::Path;
-
+use inoculate_core::experiment::Experiment;
 use serde_json::json;
 
-use crate::args::Global;
-use crate::connection::Connection;
+use super::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::read_file;
-use crate::output::Output;
 
-/// Saves an experiment under its name. Read before connecting: a mistake in the file needs no AWS to be found.
-pub(super) async fn save(file: &Path, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let experiment = read_file(file)?;
-    let aws = Connection::open(global).await?;
-    aws.ports.library.save_experiment(&experiment).await?;
+/// Saves an experiment under its name.
+pub(super) async fn save(context: &Context<'_>, experiment: &Experiment) -> Result<Exit, Failure> {
+    context.aws.ports.library.save_experiment(experiment).await?;
     let name = &experiment.name;
     let saved = json!({ "saved": name, "digest": experiment.digest() });
-    output.result(&saved, |_| {
-        format!("saved {name}; start it with `inoculate run {name}`")
-    });
+    let run = context.global.line(&format!("run {name}"));
+    context
+        .output
+        .result(&saved, |_| format!("saved {name}; start it with `{run}`"));
     Ok(Exit::Upheld)
 }

@@ -9,7 +9,7 @@ use inoculate_core::span::Span;
 
 use super::Context;
 use crate::connection::RollbackAnswer;
-use crate::render::text::clean;
+use crate::render::text::wrap;
 
 /// How long to wait between two calls of the rollback function.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub(super) async fn settle(
             Err(error) if error.code.is_transient() => error,
             Err(error) => return Err(error),
         };
-        context.output.progress(&format!("  {}", clean(&unsettled.message)));
+        context.output.progress(&wrap("  ", &unsettled.message));
         if clock.now().duration_since(begin) >= timeout.signed() {
             let message = format!("run {run} is not rolled back after {timeout}: {}", unsettled.message);
             let help = unsettled
@@ -69,9 +69,8 @@ pub(super) async fn close_if_over(context: &Context<'_>, run: &RunId, ending: &E
         Ok::<_, Error>(())
     };
     if let Err(error) = closed.await {
-        context
-            .output
-            .progress(&format!("  the record of run {run} is still open: {error}"));
+        let text = format!("the record of run {run} is still open: {error}");
+        context.output.progress(&wrap("  ", &text));
     }
 }
 

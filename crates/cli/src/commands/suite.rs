@@ -92,8 +92,18 @@ impl Suite {
         Exit::Upheld
     }
 
-    /// Runs every experiment, whatever is found by the others, and shows the scorecard.
+    /// Runs every experiment, whatever is found by the others, and shows the scorecard. Ctrl-C ends it.
     pub(super) async fn run(&self, context: &Context<'_>, args: &SuiteArgs) -> Result<Exit, Failure> {
+        self.run_until(context, args, interrupted).await
+    }
+
+    /// As [`Suite::run`]; `interrupted` begins to listen for what ends it.
+    pub(super) async fn run_until<Interrupted: Future<Output = ()>>(
+        &self,
+        context: &Context<'_>,
+        args: &SuiteArgs,
+        interrupted: impl FnOnce() -> Interrupted,
+    ) -> Result<Exit, Failure> {
         let deliveries = Deliveries::of_suite(args)?;
         let running = Running {
             context,
@@ -104,7 +114,7 @@ impl Suite {
         // A run over the cap would only be refused. Where it is not known, a refusal says what it is.
         let deployment = context.aws.baseline.deployment().await;
         let cap = deployment.map_or(u32::MAX, |deployment| deployment.limits.max_runs);
-        let outcomes = running.all(parallel(args.parallel.min(cap))).await;
+        let outcomes = running.all(parallel(args.parallel.min(cap)), interrupted()).await;
         let output = context.output;
         output.progress("");
         output.result(&render::suite::scorecard_json(&outcomes), |style| {
@@ -161,12 +171,12 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// What came of each, in order. After Ctrl-C, nothing more is started, and what runs goes on.
-    async fn all(&self, parallel: usize) -> Vec<Outcome> {
+    /// What came of each, in order. When it is interrupted, nothing more is started, and what runs goes on.
+    async fn all(&self, parallel: usize, interrupted: impl Future<Output = ()>) -> Vec<Outcome> {
         let mut progress = vec![Progress::Waiting; self.suite.members.len()];
         let mut outcomes: Vec<Option<Ended>> = vec![None; progress.len()];
         let mut under_way = FuturesUnordered::new();
-        let mut interrupted = pin!(interrupted());
+        let mut interrupted = pin!(interrupted);
         let mut why_not = None;
         loop {
             if why_not.is_none() {

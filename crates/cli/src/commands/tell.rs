@@ -4,6 +4,7 @@ use inoculate_core::notice::{Notice, PATIENCE};
 use tokio::time::timeout;
 
 use super::Context;
+use crate::render::text::wrap;
 
 /// Tells whoever listens, at last: a person may not be allowed to, and AWS may not answer. Then this says so.
 pub(super) async fn tell(context: &Context<'_>, notice: &Notice) {
@@ -12,5 +13,6 @@ pub(super) async fn tell(context: &Context<'_>, notice: &Notice) {
         Ok(Err(error)) => error.to_string(),
         Err(_) => "AWS took too long to answer".to_owned(),
     };
-    context.output.progress(&format!("not everybody could be told: {why}"));
+    let text = format!("not everybody could be told: {why}");
+    context.output.progress(&wrap("", &text));
 }

@@ -4,7 +4,10 @@ mod exporting;
 mod planning;
 mod reporting;
 mod running;
+mod saying;
+mod scene;
 mod scheduling;
+mod suites;
 mod telling;
 mod terminal;
 
@@ -33,6 +36,7 @@ use crate::connection::{BaselineFunction, Connection, RollbackAnswer, RollbackFu
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::output::heard::Heard;
 use crate::render::style::Style;
 
 /// A stack whose rollback function is the real one, unless a test says what it answers, and that keeps the calls.
@@ -63,21 +67,11 @@ impl Stack {
 
     /// A run with a fault in place and its execution, after these events.
     async fn add(&self, id: &str, events: Vec<Event>) -> RunId {
-        let (mut run, entry) = build::run(id);
-        let ports = self.world.ports();
-        let experiment = build::experiment();
-        ports.runs.create(&run, &entry, Some(&experiment)).await.unwrap();
         let injected = [Event::BaselineHeld, Event::InjectionBegan, Event::Injected];
-        for event in injected.into_iter().chain(events) {
-            let mut change = build::change(&run, event);
-            if change.entry.event == Event::Injected {
-                change.undo = vec![build::undo(0, UndoState::Applied)];
-            }
-            run = change.run.clone();
-            ports.runs.commit(&change).await.unwrap();
-        }
-        self.world.start(&run.id, &json!({})).await.unwrap();
-        run.id
+        let id = build::name(id);
+        record(&self.world, &id, injected.into_iter().chain(events)).await;
+        self.world.start(&id, &json!({})).await.unwrap();
+        id
     }
 
     fn called(&self) -> Vec<String> {
@@ -101,6 +95,22 @@ impl Stack {
             return Err(Error::new(Code::AccessDenied, "no Step Functions for you"));
         }
         Ok(())
+    }
+}
+
+/// Records a run after these events, with its fault in place from [`Event::Injected`] on.
+async fn record(world: &Arc<World>, id: &RunId, events: impl IntoIterator<Item = Event>) {
+    let ports = world.ports();
+    let (mut run, entry) = build::run_at(id.as_str(), world.look(|state| state.now));
+    let experiment = build::experiment();
+    ports.runs.create(&run, &entry, Some(&experiment)).await.unwrap();
+    for event in events {
+        let mut change = build::change(&run, event);
+        if change.entry.event == Event::Injected {
+            change.undo = vec![build::undo(0, UndoState::Applied)];
+        }
+        run = change.run.clone();
+        ports.runs.commit(&change).await.unwrap();
     }
 }
 
@@ -166,6 +176,11 @@ impl RollbackFunction for Stack {
 
 /// Does something with the stack as a command would.
 async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -> T {
+    hear(stack, false, act).await.0
+}
+
+/// Does something with the stack as a command would, and keeps what it says; with `--json` if that is asked for.
+async fn hear<T>(stack: &Arc<Stack>, json: bool, act: impl AsyncFnOnce(&Context<'_>) -> T) -> (T, Heard) {
     let ports: Ports = stack.world.ports();
     let aws = Connection {
         ports,
@@ -176,13 +191,14 @@ async fn with<T>(stack: &Arc<Stack>, act: impl AsyncFnOnce(&Context<'_>) -> T) -
         attachments: Account::new(),
     };
     let global = Cli::try_parse_from(["inoculate", "list"]).unwrap().global;
-    let output = Output::new(false, Style::PLAIN, Style::PLAIN);
+    let heard = Heard::default();
+    let output = heard.of(Output::new(json, Style::PLAIN, Style::PLAIN));
     let context = Context {
         aws,
         global: &global,
         output: &output,
     };
-    act(&context).await
+    (act(&context).await, heard)
 }
 
 async fn aborted(stack: &Arc<Stack>, run: &RunId) -> Result<Exit, Failure> {

@@ -17,6 +17,9 @@ pub(super) fn validate(files: &[PathBuf], output: &Output) -> Exit {
     if output.json {
         let files: Vec<Value> = checked.iter().map(|(file, checked)| as_json(file, checked)).collect();
         output.result(&json!({ "files": files }), |_| String::new());
+        for failure in checked.iter().filter_map(|(_, checked)| checked.as_ref().err()) {
+            output.annotate(failure);
+        }
     } else {
         for (file, checked) in &checked {
             match checked {

@@ -31,16 +31,20 @@ pub fn as_error(checked: &Checked) -> Error {
     )
 }
 
-fn one(checked: &Checked, problem: &Problem, style: Style) -> String {
-    let message = if problem.place.is_some() {
+/// What is wrong; where there is no line to point at, with what it is wrong in.
+pub(super) fn message(checked: &Checked, problem: &Problem) -> String {
+    if problem.place.is_some() {
         problem.message.clone()
     } else if problem.pointer.is_empty() {
         format!("{}: {}", checked.source, problem.message)
     } else {
         format!("{}, {}: {}", checked.source, problem.pointer, problem.message)
-    };
+    }
+}
+
+fn one(checked: &Checked, problem: &Problem, style: Style) -> String {
     let report = Report {
-        message: clean(&message),
+        message: clean(&message(checked, problem)),
         help: problem.help.as_deref().map(clean),
         source: NamedSource::new(clean(&checked.source), checked.text.clone()),
         span: problem.place.map(|place| span(&checked.text, place)),
@@ -152,5 +156,27 @@ mod tests {
         assert_eq!(word(3, 1), "\"quoted key\"");
         assert_eq!(word(3, 15), "'two words'");
         assert_eq!(span(text, Place { line: 99, column: 1 }).0, text.len());
+    }
+
+    #[test]
+    fn mistakes_on_a_terminal() {
+        let text = "name: slow payments\nhypothesis: orders go on\nblast_radius: { functions: [payments], longest: 2m }\n\
+                    windows: { baseline: 1m, recovery: 1m }\nfaults:\n  - kind: memory\n    function: payments\n    \
+                    memory_mb: 64\nsteady_state:\n  - { name: errors, layer: { function: shop, statistic: p990 } }\n";
+        let checked = Checked {
+            source: "experiments/slow.yaml".to_owned(),
+            text: text.to_owned(),
+            problems: inoculate_core::read::experiment_from_text(text).unwrap_err(),
+        };
+        let drawn = Style {
+            terminal: true,
+            colour: false,
+        };
+        insta::assert_snapshot!(super::text(&checked, drawn));
+        let colourful = Style {
+            terminal: true,
+            colour: true,
+        };
+        assert!(super::text(&checked, colourful).contains("\x1b["));
     }
 }

@@ -207,6 +207,25 @@ impl Form {
         self.rules.iter().any(|rule| matches!(rule, Rule::Pattern(_)))
     }
 
+    /// The least and the most that a number may be, where it says so.
+    pub(super) fn limits(&self) -> (Option<f64>, Option<f64>) {
+        let least = self.rules.iter().find_map(|rule| match rule {
+            Rule::Minimum(least) => Some(*least),
+            _ => None,
+        });
+        let most = self.rules.iter().find_map(|rule| match rule {
+            Rule::Maximum(most) => Some(*most),
+            _ => None,
+        });
+        (least, most)
+    }
+
+    /// Whether a number must be whole.
+    pub(super) fn is_whole(&self) -> bool {
+        let whole = |rule: &Rule| matches!(rule, Rule::Type(types) if types == &[Type::Whole]);
+        self.rules.iter().any(whole)
+    }
+
     /// The words that a value of this form may be, if these are all.
     pub(super) fn words(&self) -> Option<&[String]> {
         self.rules.iter().find_map(|rule| match rule {

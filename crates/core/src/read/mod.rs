@@ -9,6 +9,7 @@
 
 mod alarms;
 mod document;
+mod example;
 mod form;
 mod guards;
 mod meaning;

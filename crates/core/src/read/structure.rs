@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::example::example;
 use super::form::{Breach, Form, Forms, Rule, Type, Variants};
 use super::{Problem, child};
 
 /// The schema that is generated from the types, as it is committed (a test holds the two equal): without the generator, the
 /// function that reads experiments is smaller.
-const COMMITTED: &str = include_str!("../../../../docs/experiment.schema.json");
+pub(super) const COMMITTED: &str = include_str!("../../../../docs/experiment.schema.json");
 
 static FORMS: LazyLock<Result<Forms, String>> = LazyLock::new(|| {
     let schema: Value = serde_json::from_str(COMMITTED).map_err(|error| error.to_string())?;
@@ -37,15 +38,9 @@ fn say(breach: &Breach<'_>, forms: &Forms) -> Problem {
     let (message, help) = match breach.rule {
         Rule::Closed => return unknown_field(pointer, form),
         Rule::Variants(variants) => return no_variant(breach, variants, forms),
-        Rule::Required(field) => (format!("`{field}` is missing"), field_help(form.field(field), forms)),
-        Rule::Minimum(limit) => (
-            format!("{name} is {value}, but must be at least {limit}"),
-            description(form),
-        ),
-        Rule::Maximum(limit) => (
-            format!("{name} is {value}, but must be at most {limit}"),
-            description(form),
-        ),
+        Rule::Required(field) => (format!("`{field}` is missing"), how_to_write(field, form, forms)),
+        Rule::Minimum(limit) => (format!("{name} is {value}, but must be at least {limit}"), range(form)),
+        Rule::Maximum(limit) => (format!("{name} is {value}, but must be at most {limit}"), range(form)),
         Rule::Words(words) => (not_right(), one_of(value, words)),
         Rule::Pattern(_) => (not_right(), one_like(value, form)),
         Rule::Type(types) => wrong_type(&name, value, types, form, forms),
@@ -143,6 +138,35 @@ fn one_like(value: &Value, form: &Form) -> String {
 /// What is known of a value, after what was probably meant.
 pub(super) fn suggestion(near: Option<&str>, known: &str) -> String {
     near.map_or_else(|| known.to_owned(), |near| format!("did you mean `{near}`? {known}"))
+}
+
+/// How a field of a group may be written, and what it means.
+fn how_to_write(field: &str, group: &Form, forms: &Forms) -> String {
+    let meaning = field_help(group.field(field), forms);
+    match example(forms.name_of(group), field) {
+        Some(example) => and_meaning(format!("for example `{example}`"), &meaning),
+        None => meaning,
+    }
+}
+
+/// Which numbers are right, and what they mean.
+fn range(form: &Form) -> String {
+    let kind = if form.is_whole() { "a whole number" } else { "a number" };
+    let right = match form.limits() {
+        (Some(least), Some(most)) => format!("{kind} from {least} to {most}"),
+        (Some(least), None) => format!("{kind}, {least} or more"),
+        (None, Some(most)) => format!("{kind}, {most} or less"),
+        (None, None) => kind.to_owned(),
+    };
+    and_meaning(right, &description(form))
+}
+
+fn and_meaning(right: String, meaning: &str) -> String {
+    if meaning.is_empty() {
+        right
+    } else {
+        format!("{right}. {meaning}")
+    }
 }
 
 /// What a field means, with the form that its value must have.
