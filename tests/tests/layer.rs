@@ -60,7 +60,7 @@ impl Shop {
     /// Does something to the world; see `world.py`.
     fn world(&self, action: &str, arguments: &Value) -> Value {
         let script = include_str!("layer/world.py");
-        let answer = self.stack.python_script(script, &[action, &arguments.to_string()]);
+        let answer = self.stack.call(script, action, arguments);
         answer.unwrap_or_else(|error| panic!("{action} {arguments}: {error}\n{}", self.stack.log_tail(20)))
     }
 

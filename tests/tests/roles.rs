@@ -103,7 +103,7 @@ fn start() -> (Stack, Value) {
 }
 
 fn call(stack: &Stack, action: &str, arguments: &Value) -> Value {
-    let answer = stack.python_script(include_str!("roles/world.py"), &[action, &arguments.to_string()]);
+    let answer = stack.call(include_str!("roles/world.py"), action, arguments);
     answer.unwrap_or_else(|error| panic!("{action}: {error}\n{}", stack.log_tail(20)))
 }
 

@@ -56,7 +56,7 @@ fn open() -> Stack {
 
 fn world(stack: &Stack, action: &str, arguments: &Value) {
     let script = include_str!("layer/world.py");
-    let answer = stack.python_script(script, &[action, &arguments.to_string()]);
+    let answer = stack.call(script, action, arguments);
     answer.unwrap_or_else(|error| panic!("{action} {arguments}: {error}\n{}", stack.log_tail(20)));
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::PoisonError;
 
 use serde::Serialize;
 
@@ -99,6 +100,23 @@ impl Stack {
             });
         }
         parse(what, &output)
+    }
+
+    /// Calls a function of a Python script with `boto3` at hand, with these arguments by name, and answers what it returns.
+    ///
+    /// The script is kept running until the stack ends, so a call takes a fraction of what [`python_script`](Self::python_script)
+    /// takes. What the script keeps in its variables is there in the next call.
+    ///
+    /// # Errors
+    /// When the function raises an exception, or the script cannot be started.
+    pub fn call(
+        &self,
+        script: &'static str,
+        function: &str,
+        arguments: &serde_json::Value,
+    ) -> Result<serde_json::Value, Error> {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        scripts.of(script, || self.python_command())?.call(function, arguments)
     }
 
     /// The Python of the stack's environment, set to talk to this stack as its root.

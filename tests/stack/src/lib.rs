@@ -23,6 +23,7 @@ mod error;
 mod guard;
 mod node;
 pub mod package;
+mod script;
 mod server;
 pub mod venv;
 

@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::guard::Guarded;
+use crate::script::Scripts;
 use crate::{Error, PythonEnv, crate_dir};
 
 /// The region that everything in the local stack is in.
@@ -60,6 +62,7 @@ pub struct Stack {
     dir: TempDir,
     python: PythonEnv,
     port: u16,
+    pub(crate) scripts: Mutex<Scripts>,
 }
 
 impl Stack {
@@ -93,6 +96,7 @@ impl Stack {
             dir,
             python,
             port: 0,
+            scripts: Mutex::default(),
         };
         stack.await_ready()?;
         Ok(stack)

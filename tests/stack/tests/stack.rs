@@ -76,6 +76,34 @@ fn is_running(pid: &Value) -> bool {
 }
 
 #[test]
+fn a_script_is_called_again_and_again_and_says_what_went_wrong() {
+    const SCRIPT: &str = "import boto3
+seen = []
+
+def tables(name):
+    seen.append(name)
+    return [seen, boto3.client('dynamodb').list_tables()['TableNames']]
+
+def fails():
+    raise ValueError('on purpose')
+
+def ends():
+    raise SystemExit";
+    let stack = Stack::start().unwrap();
+    assert_eq!(
+        stack.call(SCRIPT, "tables", &json!({ "name": "a" })).unwrap(),
+        json!([["a"], []])
+    );
+    let raised = stack.call(SCRIPT, "fails", &json!({})).unwrap_err().to_string();
+    assert!(raised.contains("ValueError: on purpose"), "{raised}");
+    assert!(stack.call(SCRIPT, "unknown", &json!({})).is_err());
+    let again = stack.call(SCRIPT, "tables", &json!({ "name": "b" })).unwrap();
+    assert_eq!(again, json!([["a", "b"], []]), "it is the same process");
+    let ended = stack.call(SCRIPT, "ends", &json!({})).unwrap_err().to_string();
+    assert!(ended.contains("ended before it answered"), "{ended}");
+}
+
+#[test]
 fn two_stacks_side_by_side_and_a_drop_ends_one() {
     let first = Stack::start().unwrap();
     let second = Stack::start().unwrap();

@@ -200,7 +200,7 @@ pub(crate) fn file(folder: &tempfile::TempDir, experiment: &Value) -> PathBuf {
 }
 
 fn call(stack: &Stack, action: &str, arguments: &Value) -> Value {
-    let answer = stack.python_script(include_str!("world.py"), &[action, &arguments.to_string()]);
+    let answer = stack.call(include_str!("world.py"), action, arguments);
     answer.unwrap_or_else(|error| panic!("{action} {arguments}: {error}\n{}", stack.log_tail(20)))
 }
 

@@ -23,7 +23,7 @@ def package(text):
 
 
 def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag="allow", runtime="provided.al2023"):
-    """A function to experiment on. It is never invoked."""
+    """A function to experiment on, ready for it. It is never invoked."""
     role = boto3.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     client = boto3.client("lambda")
     tagged = lambda value: {"inoculate": value} if value else {}
@@ -31,12 +31,16 @@ def function(name, tag="allow", timeout=30, memory=256, source=False, source_tag
         FunctionName=name, Runtime=runtime, Handler="bootstrap", Role=role, Code={"ZipFile": package("first")},
         Timeout=timeout, MemorySize=memory, Tags=tagged(tag),
     )
+    # A run is refused while a function is being made.
+    client.get_waiter("function_active_v2").wait(FunctionName=name)
     source_arn = mapping = None
     if source:
         url = boto3.client("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
         attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         source_arn = attributes["Attributes"]["QueueArn"]
         mapping = client.create_event_source_mapping(FunctionName=name, EventSourceArn=source_arn, Tags=tagged(source_tag))["UUID"]
+        while client.get_event_source_mapping(UUID=mapping)["State"] != "Enabled":
+            time.sleep(0.05)
     return {"arn": made["FunctionArn"], "source": source_arn, "mapping": mapping}
 
 
@@ -160,7 +164,9 @@ def fail_at(state):
 
 def configure(name, variables):
     """Environment variables of a function."""
-    boto3.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    client = boto3.client("lambda")
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
 def output(arn):

@@ -38,6 +38,12 @@ fn waiting(experiments: &[(&str, &str)], executions: impl FnOnce(&mut Whole), st
 /// An experiment for each of three functions.
 const APART: &[(&str, &str)] = &[("a", "shop-payments"), ("b", "shop-orders"), ("c", "shop-stock")];
 
+/// The results on a scorecard, from top to bottom.
+fn results(card: &str) -> Vec<&str> {
+    let rows = card.lines().skip(4);
+    rows.map(|row| row.split(" | ").nth(1).unwrap()).collect()
+}
+
 /// Runs the suite of a scene with these options beside what the test does, and says what it exits with.
 async fn beside(scene: &Scene, options: &[&str], test: impl Future<Output = ()>) -> Exit {
     let line = [&["suite", text(scene.folder.path())], options].concat();
@@ -112,12 +118,7 @@ async fn a_suite_starts_nothing_more_when_a_setting_is_not_back() {
     assert_eq!(exit.await, Exit::RollbackFailed);
     assert_eq!(scene.started(), ["a", "b"]);
     let card = scene.read("card.md");
-    let results: Vec<&str> = card
-        .lines()
-        .skip(4)
-        .map(|row| row.split(" | ").nth(1).unwrap())
-        .collect();
-    assert_eq!(results, ["upheld", "rollback_failed", "not started"]);
+    assert_eq!(results(&card), ["upheld", "rollback_failed", "not started"]);
     assert!(
         card.contains("a setting of another run is not back: see to it first"),
         "{card}"
@@ -172,12 +173,7 @@ async fn a_suite_goes_on_after_a_finding_an_error_and_a_refusal() {
         "{junit}"
     );
     let card = scene.read("card.md");
-    let results: Vec<&str> = card
-        .lines()
-        .skip(4)
-        .map(|row| row.split(" | ").nth(1).unwrap())
-        .collect();
-    assert_eq!(results, ["deviated", "error", "refused", "upheld"]);
+    assert_eq!(results(&card), ["deviated", "error", "refused", "upheld"]);
 }
 
 #[tokio::test]
