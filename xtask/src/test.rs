@@ -54,30 +54,29 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if !args.quick {
         // The whole-machine tests deploy the functions and call the command, so these must be there first.
         cargo_phase("build", &["build", "--workspace", "--bins"], locked)?;
-        // Before the tests, so that none of them waits for it.
-        let install = [&["test", "--workspace", "--test", "contract"], locked].concat();
-        let only = [
-            "--",
-            "--nocapture",
-            "--exact",
-            "--ignored",
-            "real_client::installed::install",
-        ];
-        cargo_phase("clients of the Runtime API", &install, &only)?;
-        let install = [&["test", "--workspace", "--test", "browser"], locked].concat();
-        let only = ["--", "--nocapture", "--exact", "--ignored", "install"];
-        cargo_phase("browser of the report", &install, &only)?;
         let all = [&["test", "--workspace"], locked].concat();
         cargo_phase("build of the tests", &all, &["--no-run"])?;
-        phase("tests", || {
-            let shop = Beside::start(cargo(&[&all, &["--test", SHOP.0][..]].concat()))?;
-            let skip = SHOP.1.iter().flat_map(|module| ["--skip", module]);
-            let skip: Vec<&str> = std::iter::once("--").chain(skip).collect();
+        // The tests of the shop take the longest, so they begin first.
+        let shop = Beside::start(cargo(&[&all, &["--test", SHOP.0][..]].concat()))?;
+        // Before the tests that need it, so that none of them waits for it.
+        let install = |heading: &str, tests: &str, name: &str| {
+            let install = [&all[..], &["--test", tests]].concat();
+            cargo_phase(heading, &install, &["--", "--nocapture", "--exact", "--ignored", name])
+        };
+        let skip = SHOP.1.iter().flat_map(|module| ["--skip", module]);
+        let skip: Vec<&str> = std::iter::once("--").chain(skip).collect();
+        let others = install(
+            "clients of the Runtime API",
+            "contract",
+            "real_client::installed::install",
+        )
+        .and_then(|()| install("browser of the report", "browser", "install"))
+        .and_then(|()| {
             let mut others = cargo(&[&all, &skip[..]].concat());
-            let others = run_command(others.env("RUST_TEST_THREADS", threads()));
-            shop.end()?;
-            others
-        })?;
+            phase("tests", || run_command(others.env("RUST_TEST_THREADS", threads())))
+        });
+        phase("tests of the shop", || shop.end())?;
+        others?;
         print!("{}", not_run());
     }
 
